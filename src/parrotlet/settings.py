@@ -1,7 +1,8 @@
 """Every setting of a model and its training: one schema for Python, the command line, TOML files and model files."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal, get_args, get_origin
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -10,6 +11,9 @@ from parrotlet.errors import UsageError, nearest
 Level = Literal["char", "word", "byte", "bpe", "symbol"]
 Form = Literal["auto", "text", "lines"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+
+Model = TypeVar("Model", bound=BaseModel)
+BUDGETS = frozenset({"minutes", "epochs", "steps"})
 
 
 class Section(BaseModel):
@@ -57,6 +61,19 @@ class NetworkSettings(Section):
     layer_norm: bool = Field(False, description="normalise what enters each layer after the first, and the output")
     residual: bool = Field(False, description="add each layer's input to its output, after the first layer")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _tied_sizes(cls, data: Any) -> Any:
+        """A tied embedding has the size of the hidden layer."""
+        if not isinstance(data, dict) or not data.get("tied"):
+            return data
+        if data.get("input", "learned") != "learned":
+            raise ValueError(f"tied needs input = 'learned', not {data['input']!r}")
+        hidden = data.get("hidden", cls.model_fields["hidden"].default)
+        if data.get("embedding", hidden) != hidden:
+            raise ValueError(f"tied needs embedding = hidden, not {data['embedding']} and {hidden}")
+        return {**data, "embedding": hidden}
+
 
 class TrainingSettings(Section):
     """The training run: budget, batches, optimizer, schedule, validation, device."""
@@ -78,7 +95,9 @@ class TrainingSettings(Section):
     final_rate: float = Field(0.02, ge=0, le=1, description="share of the peak learning rate that is left at the end")
     clip: float = Field(1.0, ge=0, le=1e6, description="largest gradient norm; 0 does not clip")
     validation: float = Field(0.05, ge=0, le=0.5, description="share held back to choose the best state; 0 for none")
-    evaluations: int = Field(20, ge=1, le=10_000, description="how often a run is validated, saved and sampled")
+    evaluations: int | None = Field(
+        None, ge=1, le=10_000, description="how often a run is validated and sampled; none: every epoch, or 20 times"
+    )
     patience: int | None = Field(None, ge=1, le=10_000, description="stop after so many evaluations without a gain")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of the matrix products")
     device: Device = Field("auto", description="where to train")
@@ -86,7 +105,7 @@ class TrainingSettings(Section):
 
     @model_validator(mode="after")
     def _one_budget(self) -> "TrainingSettings":
-        given = [name for name in ("minutes", "epochs", "steps") if getattr(self, name) is not None]
+        given = sorted(name for name in BUDGETS if getattr(self, name) is not None)
         if len(given) > 1:
             raise ValueError(f"give one of minutes, epochs and steps, not {' and '.join(given)}")
         return self
@@ -99,3 +118,102 @@ class Settings(Section):
     tokenizer: TokenizerSettings = TokenizerSettings()
     network: NetworkSettings = NetworkSettings()
     training: TrainingSettings = TrainingSettings()
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "corpus": CorpusSettings,
+    "tokenizer": TokenizerSettings,
+    "network": NetworkSettings,
+    "training": TrainingSettings,
+}
+
+
+def parse_settings(data: Mapping[str, Any]) -> Settings:
+    """Check plain data against the schema; raises UsageError with one line on the first thing that is wrong."""
+    return check(Settings, data)
+
+
+def check(model: type[Model], data: Mapping[str, Any], prefix: str = "") -> Model:
+    """``data`` as a ``model``; raises UsageError that names the setting, the value and the nearest right one."""
+    try:
+        return model.model_validate(dict(data))
+    except ValidationError as error:
+        raise UsageError(explain(error, model, prefix)) from None
+
+
+def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
+    """The first problem of a ValidationError as one line for the user."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    name = ".".join(([prefix] if prefix else []) + path)
+    if first["type"] == "extra_forbidden":
+        return f"unknown setting {name!r}: {nearest(path[-1], _fields_at(model, path[:-1]))}"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "literal_error":
+        choices = [choice.strip("' ") for choice in first["ctx"]["expected"].replace(" or ", ",").split(",")]
+        return f"{name} = {first['input']!r} is not known: {nearest(str(first['input']), choices)}"
+    if first["type"] == "value_error":
+        return f"{name + ': ' if name else ''}{message}"
+    return f"{name} = {first['input']!r} is not allowed: {message[0].lower() + message[1:]}"
+
+
+def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    """The names of the settings of the section at ``path``."""
+    for part in path:
+        field = model.model_fields.get(part)
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return []
+        model = field.annotation
+    return list(model.model_fields)
+
+
+def assign(data: dict[str, Any], assignment: str) -> None:
+    """Put ``section.name=value`` (the value in TOML, or else a bare word) into nested plain data.
+
+    >>> data = {}; assign(data, "network.hidden=512"); data
+    {'network': {'hidden': 512}}
+    """
+    path, sign, text = assignment.partition("=")
+    section, dot, name = path.strip().partition(".")
+    if not (sign and dot and section and name):
+        raise UsageError(f"--set {assignment!r} is not of the form section.name=value, such as network.hidden=512")
+    if section not in Settings.model_fields:
+        raise UsageError(f"unknown section {section!r} in --set: {nearest(section, Settings.model_fields)}")
+    try:
+        value = tomllib.loads(f"value = {text.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    data.setdefault(section, {})[name] = value
+
+
+def merge(*layers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Sections of plain data laid over one another, later ones on top; a budget replaces any budget beneath it."""
+    merged: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        for section, values in layer.items():
+            target = merged.setdefault(section, {})
+            if section == "training" and BUDGETS & values.keys():
+                for budget in BUDGETS:
+                    target.pop(budget, None)
+            target.update(values)
+    return merged
+
+
+def flat(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Settings by their bare names, each put into its section; a section's own name with a mapping is kept whole.
+
+    >>> flat({"minutes": 1, "network": "gru", "level": "word"})
+    {'training': {'minutes': 1}, 'network': {'kind': 'gru'}, 'tokenizer': {'level': 'word'}}
+    """
+    homes = {name: section for section, model in SECTIONS.items() for name in model.model_fields}
+    nested: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        if name in SECTIONS and isinstance(value, Mapping):
+            nested.setdefault(name, {}).update(value)
+        elif name == "network":
+            nested.setdefault("network", {})["kind"] = value
+        elif name in homes:
+            nested.setdefault(homes[name], {})[name] = value
+        else:
+            raise UsageError(f"unknown setting {name!r}: {nearest(name, homes)}")
+    return nested

@@ -1,0 +1,192 @@
+"""A model file comes in and a Bundle goes out, checked, without running any code; a Bundle comes in and one file goes out.
+
+The file is a .safetensors: the weights as float32 arrays; in the header's metadata, as JSON texts, the format number, the
+settings, the tokenizer, the model card and the report card.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, ValidationError
+
+from parrotlet.container import (
+    FORMAT_KEY,
+    Header,
+    container_chunks,
+    open_container,
+    parse_json,
+    read_arrays,
+    read_header,
+    write_atomically,
+)
+from parrotlet.errors import ParrotletError
+from parrotlet.runtime.shapes import expected_shapes
+from parrotlet.settings import Section, Settings
+from parrotlet.tokenizers import Tokenizer, load_tokenizer
+
+FORMAT = 1
+Parts = dict[str, Any]
+PARTS = ("settings", "tokenizer", "card", "report")
+# Most characters of each part; the tokenizer is bounded by the header alone.
+PART_LIMITS = {"settings": 1 << 16, "card": 8 << 20, "report": 4 << 20}
+# From each older format to the next: parts in, parts out. A file of any format ever released must load for ever.
+MIGRATIONS: dict[int, Callable[[Parts], Parts]] = {}
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+class Evaluation(Section):
+    """One evaluation of a training run; losses in bits per character."""
+
+    step: int = Field(ge=0)
+    epoch: float = Field(ge=0)
+    seconds: float = Field(ge=0)
+    train: float | None = None
+    validation: float | None = None
+    learning_rate: float = Field(ge=0)
+
+
+class Card(Section):
+    """What a model was made from and how well it does: shown by ``parrotlet inspect``."""
+
+    trained_on: str = Field("", max_length=10_000, description="the corpus' short name")
+    form: Literal["text", "lines"] = Field("text", description="one long text, or short documents")
+    characters: int = Field(0, ge=0, description="of the normalised training text")
+    tokens: int = Field(0, ge=0)
+    documents: int = Field(0, ge=0)
+    seconds: float = Field(0.0, ge=0, description="of training")
+    steps: int = Field(0, ge=0)
+    epochs: float = Field(0.0, ge=0)
+    validation_bits_per_character: float | None = None
+    parameters: int = Field(0, ge=0)
+    date: str = Field("", max_length=100, description="ISO 8601")
+    version: str = Field("", max_length=100, description="of parrotlet, at training")
+    device: str = Field("", max_length=1000)
+    history: tuple[Evaluation, ...] = Field((), max_length=100_000)
+    notes: tuple[str, ...] = Field((), max_length=10_000)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Everything one model is: weights by their names (see ``runtime.shapes``), settings, tokenizer and cards."""
+
+    weights: Mapping[str, npt.NDArray[np.float32]]
+    settings: Settings
+    tokenizer: Tokenizer
+    card: Card
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the one file, whole or not at all. Raises ParrotletError, with the old file untouched."""
+        shapes = {name: values.shape for name, values in self.weights.items()}
+        _check_shapes(shapes, self.settings, self.tokenizer, "the model")
+        for name, values in self.weights.items():
+            if not np.isfinite(values).all():
+                raise ParrotletError(f"the model is not saved: its array {name!r} holds numbers that are not finite")
+        write_atomically(path, container_chunks(self.weights, self._metadata()))
+
+    def _metadata(self) -> dict[str, str]:
+        metadata = {
+            FORMAT_KEY: str(FORMAT),
+            "settings": self.settings.model_dump_json(),
+            "tokenizer": _dump(self.tokenizer.to_json(), "tokenizer"),
+            "card": self.card.model_dump_json(),
+            "report": _dump(dict(self.report), "report card"),
+        }
+        for part, limit in PART_LIMITS.items():
+            if len(metadata[part]) > limit:
+                raise ParrotletError(f"the model is not saved: its {part} is longer than {limit} characters")
+        return metadata
+
+
+def _dump(data: Any, what: str) -> str:
+    try:
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text.encode()  # a lone surrogate fails here
+    except (TypeError, ValueError) as error:
+        raise ParrotletError(f"the model is not saved: its {what} is not plain JSON ({error})") from error
+    return text
+
+
+def load_bundle(path: str | os.PathLike[str]) -> Bundle:
+    """Read a model file and check it in full: every size, name and number, before memory is taken for the arrays.
+
+    Raises ParrotletError with one line that names the file: missing, not a model, cut short, changed by accident or by
+    intent, or made by a newer version.
+    """
+    name = os.fspath(path)
+    with open_container(path) as file:
+        header = read_header(file, name)
+        parts = _parts(header, name)
+        settings = _section(Settings, parts["settings"], f"{name}: settings")
+        card = _section(Card, parts["card"], f"{name}: card")
+        if not isinstance(parts["report"], dict):
+            raise ParrotletError(f"{name}: report must be an object")
+        tokenizer = _tokenizer(parts["tokenizer"], name)
+        _check_shapes(header.shapes, settings, tokenizer, name)
+        weights = read_arrays(file, header, name)
+    return Bundle(weights, settings, tokenizer, card, parts["report"])
+
+
+def _parts(header: Header, name: str) -> Parts:
+    """The metadata's parts as plain data, brought up to this format."""
+    number = header.metadata[FORMAT_KEY]
+    if not (number.isascii() and number.isdigit() and len(number) < 10 and int(number) >= 1):
+        raise ParrotletError(f"{name}: {FORMAT_KEY} must be a whole number, not {number[:20]!r}")
+    if int(number) > FORMAT:
+        raise ParrotletError(
+            f"{name} was made by a newer parrotlet (format {int(number)}; this one reads up to {FORMAT}): update parrotlet"
+        )
+    parts: Parts = {}
+    for part, text in header.metadata.items():
+        if part == FORMAT_KEY:
+            continue
+        if len(text) > PART_LIMITS.get(part, len(text)):
+            raise ParrotletError(f"{name}: {part} is longer than {PART_LIMITS[part]} characters")
+        parts[part] = parse_json(text, f"{name}: {part[:20]}")
+    for older in range(int(number), FORMAT):
+        parts = MIGRATIONS[older](parts)
+    missing = [part for part in PARTS if part not in parts]
+    if missing:
+        raise ParrotletError(f"{name} is not a whole model: its header has no {missing[0]}")
+    return parts
+
+
+def _section(kind: type[AnySection], data: Any, what: str) -> AnySection:
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part)[:80] for part in first["loc"])
+        raise ParrotletError(f"{what}: {where}: {' '.join(first['msg'].split())}") from error
+
+
+def _tokenizer(data: Any, name: str) -> Tokenizer:
+    if not isinstance(data, dict):
+        raise ParrotletError(f"{name}: tokenizer must be an object")
+    try:
+        return load_tokenizer(data)
+    except ParrotletError as error:
+        raise ParrotletError(f"{name}: tokenizer: {error}") from error
+    except Exception as error:  # a tokenizer may come from another package; what it raises is never the user's to read
+        raise ParrotletError(
+            f"{name}: tokenizer: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        ) from error
+
+
+def _check_shapes(shapes: Mapping[str, tuple[int, ...]], settings: Settings, tokenizer: Tokenizer, name: str) -> None:
+    """Names and shapes must be those that settings and vocabulary ask for, no more and no less."""
+    expected = expected_shapes(settings.network, len(tokenizer))
+    for array in sorted(expected.keys() - shapes.keys()):
+        raise ParrotletError(f"{name} has no array {array!r}, which its settings ask for")
+    for array in sorted(shapes.keys() - expected.keys()):
+        raise ParrotletError(f"{name} has an array {array[:80]!r}, which its settings do not ask for")
+    for array, shape in expected.items():
+        if tuple(shapes[array]) != tuple(shape):
+            raise ParrotletError(
+                f"{name}: the array {array!r} has the shape {list(shapes[array])}, its settings ask for {list(shape)}"
+            )

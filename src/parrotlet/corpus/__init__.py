@@ -1,0 +1,115 @@
+"""What a user names (files, folders, globs, "-", URLs, corpora by name) comes in; a Corpus of Documents comes out."""
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from parrotlet.corpus.documents import PIECE, Corpus, Document, LeftOut, Reading, Shape, from_texts, whole
+from parrotlet.corpus.encodings import NotText
+from parrotlet.corpus.named import MANUAL, NAMED, NamedCorpus, fetch, manual
+from parrotlet.corpus.readers import READERS, Reader, kind_of
+from parrotlet.corpus.sources import Source, find
+from parrotlet.errors import UsageError
+from parrotlet.settings import CorpusSettings
+
+__all__ = [
+    "MANUAL",
+    "NAMED",
+    "PIECE",
+    "READERS",
+    "Corpus",
+    "Document",
+    "NamedCorpus",
+    "Reader",
+    "from_texts",
+    "open_corpus",
+]
+
+
+def open_corpus(
+    sources: Sequence[str | os.PathLike[str]] | str | os.PathLike[str], settings: CorpusSettings | None = None
+) -> Corpus:
+    """Looks at each source (its kind, encoding, form, columns) and returns the Corpus that will read them.
+
+    A name that is no path may be a key of NAMED or "manual". Files found in a folder or by a pattern that are binary
+    or empty are passed by and told. Raises ParrotletError for what can not be read, UsageError for a wrong setting.
+    """
+    wanted = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
+    if not wanted:
+        raise UsageError("no source is given: name a file, a folder, '-', an address or a corpus")
+    settings = settings or CorpusSettings()
+    readings: list[Reading] = []
+    passed_by: list[str] = []
+    for one in wanted:
+        readings += _readings(os.fspath(one), settings, passed_by)
+    form = _agree(readings)
+    name = Path(os.fspath(wanted[0])).name or os.fspath(wanted[0])
+    if len(wanted) > 1:
+        name = f"{len(readings)} files"
+    elif len(readings) == 1:
+        name = readings[0].name
+    return Corpus(readings, name, form, passed_by)
+
+
+def _readings(word: str, settings: CorpusSettings, passed_by: list[str]) -> list[Reading]:
+    path_exists = os.path.exists(os.path.expanduser(word))
+    if word == MANUAL and not path_exists:
+        return [_manual(settings)]
+    if word in NAMED and not path_exists:
+        own = NAMED[word].settings
+        given = {field: getattr(settings, field) for field in settings.model_fields_set}
+        return [_looked_at(fetch(word), own.model_copy(update=given))]
+    found = find(word, [*NAMED, MANUAL])
+    readings = []
+    for source in found:
+        try:
+            readings.append(_looked_at(source, settings))
+        except NotText as error:
+            if len(found) == 1:
+                raise
+            passed_by.append(f"{error}; left out")
+    if not readings:
+        raise NotText(f"{word}: it holds no text ({len(found):,} files are empty or binary)")
+    return _same_form(found, readings, settings)
+
+
+def _looked_at(source: Source, settings: CorpusSettings) -> Reading:
+    return READERS[kind_of(source, settings)](source, settings)
+
+
+def _same_form(found: Sequence[Source], readings: list[Reading], settings: CorpusSettings) -> list[Reading]:
+    """Plain texts of one folder or pattern are read alike, as most of their bytes ask for."""
+    plain = [source.name for source in found if kind_of(source, settings) == "text"]
+    sizes: dict[Shape, int] = {"text": 0, "lines": 0}
+    for reading in readings:
+        if reading.name in plain:
+            sizes[reading.form] += reading.bytes or 0
+    if settings.form != "auto" or not all(sizes.values()):
+        return readings
+    common: Shape = "text" if sizes["text"] >= sizes["lines"] else "lines"
+    told = {source.name: source for source in found}
+    alike = []
+    for reading in readings:
+        if reading.name in plain and reading.form != common:
+            reading = _looked_at(told[reading.name], settings.model_copy(update={"form": common}))
+            reading.notes = [note.replace("(as told)", "(like most of the files)") for note in reading.notes]
+        alike.append(reading)
+    return alike
+
+
+def _agree(readings: Sequence[Reading]) -> Shape:
+    """The form of the whole: short documents as soon as one source has them."""
+    return "lines" if any(reading.form == "lines" for reading in readings) else "text"
+
+
+def _manual(settings: CorpusSettings) -> Reading:
+    text = manual()
+    form: Shape = "lines" if settings.form == "lines" else "text"
+    note = f"{MANUAL}: the language manual of this Python, {len(text):,} characters"
+    return Reading(MANUAL, form, [note], partial(_manual_documents, text, form), len(text.encode()))
+
+
+def _manual_documents(text: str, form: Shape, _: LeftOut) -> Iterator[Document]:
+    parts = [line for line in text.split("\n") if line.strip()] if form == "lines" else [text]
+    return (Document(whole(part)) for part in parts)

@@ -1,0 +1,205 @@
+"""Encoded ids come in; numbered batches of (inputs, targets, fresh) go out, each a pure function of (seed, epoch, index).
+
+``StreamBatches`` reads long text: every row walks through its own part of the text, its state carried from window to
+window. ``LineBatches`` reads short documents: rows of similar length side by side, each from a fresh state.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from parrotlet.dataset.encoded import DOCUMENTS_AT_ONCE, Encoded, Split
+
+NOTHING = -1  # the target of a position that is padding: nothing to predict there
+MOST_ROWS = 1024  # of very short documents side by side
+
+Ranges = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one optimizer step reads.
+
+    ``inputs``, ``targets``: (B, T) int64, the target of each position being the id after it, or NOTHING;
+    ``fresh``: (B,) bool, rows that begin from a zero state; the others go on from the batch before.
+    """
+
+    inputs: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.int64]
+    fresh: npt.NDArray[np.bool_]
+
+
+class Batches(Protocol):
+    """Batches by number, so that a run can go on at any of them."""
+
+    def length(self, epoch: int) -> int:
+        """How many batches this epoch has."""
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Batch ``index`` of this epoch."""
+
+
+def generator(seed: int, *counters: int) -> np.random.Generator:
+    """A random generator that is a pure function of its arguments."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, *counters))))
+
+
+class StreamBatches:
+    """Truncated windows over long text; ``rows`` equal parts are read side by side.
+
+    A window ends early (the rest is padding) where a document ends, and the next one begins there from a zero state.
+    With ``shuffle`` each epoch shifts all parts by a random number of tokens, so that windows fall differently.
+    """
+
+    def __init__(self, encoded: Encoded, ranges: Ranges, rows: int, window: int, seed: int, shuffle: bool = True):
+        self._encoded, self._window, self._seed, self._shuffle = encoded, window, seed, shuffle
+        self._ranges = ranges[ranges[:, 1] > ranges[:, 0]]
+        self._ends = np.cumsum(self._ranges[:, 1] - self._ranges[:, 0])
+        self._tokens = int(self._ends[-1]) if len(self._ends) else 0
+        self._rows = max(1, min(rows, self._tokens))
+        self._plan = lru_cache(maxsize=2)(self._make_plan)
+
+    def length(self, epoch: int) -> int:
+        return max((int(windows[-1]) for _, windows in self._plan(epoch)), default=0)
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        stop, ids = self._encoded.stop, self._encoded.ids
+        inputs = np.full((self._rows, self._window), stop, np.int64)  # (B, T)
+        targets = np.full((self._rows, self._window), NOTHING, np.int64)  # (B, T)
+        fresh = np.zeros(self._rows, np.bool_)  # (B,)
+        for row, (pieces, windows) in enumerate(self._plan(epoch)):
+            piece = int(np.searchsorted(windows, index, side="right"))
+            if piece == len(pieces):
+                continue
+            within = index - (int(windows[piece - 1]) if piece else 0)
+            start = int(pieces[piece, 0]) + within * self._window
+            size = min(self._window, int(pieces[piece, 1]) - start)
+            inputs[row, :size] = ids[start : start + size]
+            targets[row, :size] = ids[start + 1 : start + size + 1]
+            fresh[row] = within == 0
+        return Batch(inputs, targets, fresh)
+
+    def _make_plan(self, epoch: int) -> list[tuple[Ranges, npt.NDArray[np.int64]]]:
+        """For each row its pieces (n, 2) of unbroken text and the running count (n,) of their windows."""
+        most = min(self._window, self._tokens // (self._rows * 4))
+        shift = int(generator(self._seed, epoch).integers(most + 1)) if self._shuffle else 0
+        borders = shift + np.arange(self._rows + 1) * (self._tokens - shift) // self._rows
+        plan = []
+        for first, last in zip(borders[:-1], borders[1:], strict=True):
+            pieces = self._pieces(int(first), int(last))
+            counts = -(-(pieces[:, 1] - pieces[:, 0]) // self._window)
+            plan.append((pieces, np.cumsum(counts)))
+        return plan
+
+    def _pieces(self, first: int, last: int) -> Ranges:
+        """The training positions [first, last), counted through all ranges, as ranges of the id file: (n, 2)."""
+        begin, end = np.searchsorted(self._ends, [first, last - 1], side="right")
+        pieces = self._ranges[begin : end + 1].copy()
+        pieces[0, 0] = self._ranges[begin, 1] - (self._ends[begin] - first)
+        pieces[-1, 1] = self._ranges[end, 1] - (self._ends[end] - last)
+        return pieces
+
+
+class LineBatches:
+    """Short documents; each batch holds documents of similar length, each row one document from its ``<s>`` on.
+
+    A batch has about ``rows * window`` positions: many short documents or few long ones; documents longer than the
+    window are read in several batches with the state carried. Documents are shuffled shard by shard.
+    """
+
+    def __init__(
+        self, encoded: Encoded, split: Split, rows: int, window: int, seed: int, validation: bool = False
+    ) -> None:
+        self._encoded, self._split, self._validation = encoded, split, validation
+        self._rows, self._window, self._seed = rows, window, seed
+        self._shards = -(-encoded.documents // DOCUMENTS_AT_ONCE)
+        self._shard = lru_cache(maxsize=2)(self._make_shard)
+        self._borders = lru_cache(maxsize=2)(self._make_borders)
+
+    def length(self, epoch: int) -> int:
+        return int(self._borders(epoch)[-1])
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        borders = self._borders(epoch)
+        place = int(np.searchsorted(borders, index, side="right"))
+        groups = self._shard(epoch, int(self._order(epoch)[place]))
+        return self._cut(*groups[index - (int(borders[place - 1]) if place else 0)])
+
+    def _order(self, epoch: int) -> npt.NDArray[np.int64]:
+        if self._validation:
+            return np.arange(self._shards)
+        return generator(self._seed, epoch).permutation(self._shards)
+
+    def _make_borders(self, epoch: int) -> npt.NDArray[np.int64]:
+        return np.cumsum([len(self._shard(epoch, int(shard))) for shard in self._order(epoch)])
+
+    def _make_shard(self, epoch: int, shard: int) -> list[tuple[Sequence[int], int]]:
+        """The batches of one shard: (documents, offset of the window within them)."""
+        first = shard * DOCUMENTS_AT_ONCE
+        chosen = self._split.validates(self._encoded.hashes[first : first + DOCUMENTS_AT_ONCE])
+        documents = first + np.flatnonzero(chosen == self._validation)
+        lengths = self._encoded.starts[documents + 1] - self._encoded.starts[documents]
+        random = generator(self._seed, epoch, 1 + shard)
+        # Jitter lets documents of nearly equal length meet other neighbours in every epoch.
+        jitter = 1.0 if self._validation else 1 + 0.2 * random.random(len(documents))
+        by_length = np.argsort(lengths * jitter, kind="stable")
+        groups = self._group(documents[by_length], lengths[by_length])
+        order = range(len(groups)) if self._validation else random.permutation(len(groups))
+        return [
+            (groups[group][0].tolist(), offset)
+            for group in order
+            for offset in range(0, groups[group][1], self._window)
+        ]
+
+    def _group(
+        self, documents: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+    ) -> list[tuple[npt.NDArray[np.int64], int]]:
+        """Cut documents, about sorted by length, into groups of at most rows * window positions: (documents, longest)."""
+        groups, begin = [], 0
+        while begin < len(documents):
+            size, longest = MOST_ROWS, int(lengths[begin])
+            while True:  # a group that holds a longer document has room for fewer
+                fits = max(1, self._rows * self._window // min(self._window, longest))
+                if fits >= size:
+                    break
+                size = fits
+                longest = int(lengths[begin : begin + size].max())
+            groups.append((documents[begin : begin + size], int(lengths[begin : begin + size].max())))
+            begin += size
+        return groups
+
+    def _cut(self, documents: Sequence[int], offset: int) -> Batch:
+        starts = self._encoded.starts[documents] + offset
+        sizes = np.clip(self._encoded.starts[np.add(documents, 1)] - starts, 0, self._window)
+        width = int(sizes.max())
+        inputs = np.full((len(documents), width), self._encoded.stop, np.int64)  # (B, T)
+        targets = np.full((len(documents), width), NOTHING, np.int64)  # (B, T)
+        for row, (start, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True)):
+            inputs[row, :size] = self._encoded.ids[start : start + size]
+            targets[row, :size] = self._encoded.ids[start + 1 : start + size + 1]
+        return Batch(inputs, targets, np.full(len(documents), offset == 0))
+
+
+def training_batches(encoded: Encoded, split: Split, rows: int, window: int, seed: int) -> Batches:
+    """The batches to learn from."""
+    if encoded.form == "lines":
+        return LineBatches(encoded, split, rows, window, seed)
+    return StreamBatches(encoded, split.train, rows, window, seed)
+
+
+def validation_batches(encoded: Encoded, split: Split, window: int = 256) -> Batches | None:
+    """The batches that were held back, in a fixed order; None where nothing was.
+
+    Long text is read in up to 16 rows of at least 2,048 tokens, each from a zero state, which makes its figure a
+    little higher than one pass with the state carried all the way.
+    """
+    if encoded.form == "lines":
+        lines = LineBatches(encoded, split, 32, window, 0, validation=True)
+        return lines if lines.length(0) else None
+    tokens = int((split.validation[:, 1] - split.validation[:, 0]).sum())
+    rows = max(1, min(16, tokens // 2048))
+    return StreamBatches(encoded, split.validation, rows, window, 0, shuffle=False) if tokens else None

@@ -1,0 +1,168 @@
+"""Documents and a tokenizer come in; a folder of memory-mapped id files, split into training and validation, goes out.
+
+The ids of all documents stand one after the other in one flat file, each document led by ``<s>`` and the last one
+followed by ``<s>``: the target of every position is simply the id after it. Two more files hold where each document
+starts and a hash of its content. Memory does not grow with the corpus, neither while encoding nor while training.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from parrotlet.corpus import Corpus, Document
+from parrotlet.errors import ParrotletError
+from parrotlet.tokenizers import Tokenizer
+
+IdArray = npt.NDArray[np.integer[Any]]
+
+MOST_VALIDATION_TOKENS = 200_000  # enough for a figure good to a thousandth of a bit, and quick to read
+DOCUMENTS_AT_ONCE = 65_536
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A corpus as ids on disk.
+
+    ``ids``: (N + 1,) the flat ids; ``starts``: (D + 1,) where each document's ``<s>`` stands, then N;
+    ``hashes``: (D,) uint64, a hash of each document's ids; ``characters``: code points of the normalised text.
+    """
+
+    ids: IdArray
+    starts: npt.NDArray[np.int64]
+    hashes: npt.NDArray[np.uint64]
+    form: Literal["text", "lines"]
+    stop: int
+    characters: int
+
+    @property
+    def tokens(self) -> int:
+        """Tokens to predict: every id but the first ``<s>``."""
+        return len(self.ids) - 1
+
+    @property
+    def documents(self) -> int:
+        return len(self.hashes)
+
+
+def smallest_type(size: int) -> type[np.unsignedinteger[Any]]:
+    """The smallest unsigned integer type that holds the ids 0 … size - 1."""
+    return np.uint8 if size <= 1 << 8 else np.uint16 if size <= 1 << 16 else np.uint32
+
+
+def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> Encoded:
+    """Write ``ids.bin``, ``starts.bin``, ``hashes.bin`` and ``encoded.json`` into ``folder`` and open them.
+
+    Raises ParrotletError when nothing is left to learn from, or when the disk is full.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    kind = smallest_type(len(tokenizer))
+    position = characters = documents = 0
+    try:
+        with (
+            open(folder / "ids.bin", "wb") as ids_file,
+            open(folder / "starts.bin", "wb") as starts_file,
+            open(folder / "hashes.bin", "wb") as hashes_file,
+        ):
+            for document in corpus.documents():
+                digest = blake2b(digest_size=8)
+                starts_file.write(np.int64(position).tobytes())
+                ids_file.write(kind(tokenizer.stop).tobytes())
+                position += 1
+                for ids, length in _encode_pieces(document, tokenizer, kind):
+                    data = ids.tobytes()
+                    ids_file.write(data)
+                    digest.update(data)
+                    position += len(ids)
+                    characters += length
+                hashes_file.write(digest.digest())
+                documents += 1
+            starts_file.write(np.int64(position).tobytes())
+            ids_file.write(kind(tokenizer.stop).tobytes())
+    except OSError as error:
+        raise ParrotletError(f"cannot write the encoded text to {folder}: {error.strerror or error}") from error
+    if position - documents < 2:
+        raise ParrotletError(f"{corpus.name} holds too little text to learn from: {position - documents} token(s)")
+    facts = {"type": np.dtype(kind).name, "form": corpus.form, "stop": tokenizer.stop, "characters": characters}
+    (folder / "encoded.json").write_text(json.dumps(facts), encoding="utf-8")
+    return open_encoded(folder)
+
+
+def open_encoded(folder: Path) -> Encoded:
+    """Map the files that :func:`encode_corpus` wrote; raises ParrotletError when they are missing or do not fit."""
+    try:
+        facts = json.loads((folder / "encoded.json").read_text(encoding="utf-8"))
+        ids = np.memmap(folder / "ids.bin", dtype=facts["type"], mode="r")
+        starts = np.memmap(folder / "starts.bin", dtype=np.int64, mode="r")
+        hashes = np.memmap(folder / "hashes.bin", dtype=np.uint64, mode="r")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ParrotletError(f"the encoded text in {folder} is missing or damaged: {error}") from error
+    if len(starts) != len(hashes) + 1 or starts[-1] != len(ids) - 1:
+        raise ParrotletError(f"the encoded text in {folder} is damaged: its files do not fit together")
+    return Encoded(ids, starts, hashes, facts["form"], facts["stop"], facts["characters"])
+
+
+def remove_encoded(folder: Path) -> None:
+    """Delete the files of :func:`encode_corpus`; a missing one is no error."""
+    for name in ("ids.bin", "starts.bin", "hashes.bin", "encoded.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _encode_pieces(
+    document: Document, tokenizer: Tokenizer, kind: type[np.unsignedinteger[Any]]
+) -> Iterator[tuple[IdArray, int]]:
+    for piece in document.pieces:
+        normal = tokenizer.normalise(piece)
+        yield tokenizer.encode(normal).astype(kind), len(normal)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which positions train and which validate.
+
+    Long text: ``train`` and ``validation`` are (n, 2) ranges of positions [start, stop); validation is each
+    document's tail. Short documents: those whose hash is below ``threshold`` validate, so that duplicates fall on
+    one side; the ranges are empty and the batches ask :meth:`Split.validates` shard by shard.
+    """
+
+    train: npt.NDArray[np.int64]
+    validation: npt.NDArray[np.int64]
+    threshold: np.uint64
+
+    def validates(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        return hashes < self.threshold
+
+
+def split(encoded: Encoded, share: float) -> Split:
+    """Hold back ``share`` of the tokens (at most MOST_VALIDATION_TOKENS) to choose the best state by."""
+    share = min(share, MOST_VALIDATION_TOKENS / max(1, encoded.tokens))
+    empty = np.empty((0, 2), np.int64)
+    if encoded.form == "lines":
+        return Split(empty, empty, _threshold(encoded, share))
+    starts, stops = np.asarray(encoded.starts[:-1]), np.asarray(encoded.starts[1:])
+    cuts = stops - ((stops - starts) * share).astype(np.int64)
+    validation = np.stack([cuts, stops], axis=1)  # (D, 2)
+    return Split(np.stack([starts, cuts], axis=1), validation[cuts < stops], np.uint64(0))
+
+
+def _threshold(encoded: Encoded, share: float) -> np.uint64:
+    """Hashes below it validate. At least one distinct document does and one does not, where there are two."""
+    if share == 0 or encoded.documents < 2:
+        return np.uint64(0)
+    threshold = np.uint64(share * 2.0**64)
+    lowest = min(_extreme(encoded.hashes, np.min))
+    highest = max(_extreme(encoded.hashes, np.max))
+    if lowest == highest:  # one document, repeated
+        return np.uint64(0)
+    return min(max(threshold, lowest + np.uint64(1)), highest)
+
+
+def _extreme(hashes: npt.NDArray[np.uint64], pick: Any) -> Iterator[np.uint64]:
+    for start in range(0, len(hashes), DOCUMENTS_AT_ONCE):
+        yield pick(hashes[start : start + DOCUMENTS_AT_ONCE])
+

@@ -1,0 +1,140 @@
+"""Sources and settings come in; a training run goes out that yields events and, at its end, a model."""
+
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from parrotlet.bundle import Bundle, load_bundle
+from parrotlet.errors import ParrotletError, UsageError
+from parrotlet.learning.checkpoint import RunFolder
+from parrotlet.learning.events import Done, Event, Note
+from parrotlet.learning.prepare import Prepared, Sources, prepare, take_up
+from parrotlet.learning.run import Loop
+from parrotlet.recipes import load_recipe
+from parrotlet.settings import flat, merge, parse_settings
+
+
+class Run:
+    """One training run: iterate it once for its events; then ``bundle`` holds the best model, or None."""
+
+    def __init__(self, events: Callable[["Run"], Iterator[Event]]) -> None:
+        self.bundle: Bundle | None = None
+        self._events = events(self)
+        self._stopping = False
+
+    def __iter__(self) -> Iterator[Event]:
+        return self._events
+
+    def __next__(self) -> Event:
+        return next(self._events)
+
+    def stop(self) -> None:
+        """End after the current step, with the best model saved and the run ready to go on."""
+        self._stopping = True
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+
+def training(
+    sources: Sources | None = None,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    recipe: str | os.PathLike[str] | None = None,
+    start_from: str | os.PathLike[str] | Bundle | None = None,
+    resume: bool = False,
+    started: float | None = None,
+    **settings: Any,
+) -> Run:
+    """Train a network on ``sources`` and yield what happens.
+
+    ``sources``: a file, folder, glob, address, named corpus, ``-`` (standard input), several of them, or a Corpus.
+    ``output``: the model file; beside it a folder ``*.run`` from which ``resume=True`` goes on. None saves nothing.
+    ``recipe``: the name or file of a recipe; ``settings`` lie on top of it, by bare name (``minutes=1``,
+    ``level="word"``, ``network="gru"``, ``hidden=512``) or by section (``training={"minutes": 1}``).
+    ``start_from``: a model to fine-tune. ``started``: the ``time.perf_counter()`` from which minutes are counted.
+
+    Raises UsageError for a wrong setting, ParrotletError for what cannot be read or written.
+    """
+    began = time.perf_counter() if started is None else started
+    layers = merge(load_recipe(recipe) if recipe is not None else {}, flat(settings))
+    resolved = parse_settings(layers)
+    target = _checked_output(output)
+    bundle = start_from if isinstance(start_from, Bundle | None) else load_bundle(start_from)
+
+    def events(run: Run) -> Iterator[Event]:
+        with _folder(target) as folder:
+            if resume and target is not None and folder.exists:
+                prepared = take_up(folder)
+                if prepared is None:
+                    yield Done("nothing to do", 0, 0.0, 0.0, None, str(target), f"{target} is finished already")
+                    run.bundle = load_bundle(target)
+                    return
+                yield Note(f"going on from step {prepared.progress.step} with the settings that the run began with")
+            else:
+                if resume:
+                    yield Note("nothing to resume: starting from the beginning")
+                if sources is None:
+                    raise UsageError("no source given: name a file, a folder or a corpus (see `parrotlet corpora`)")
+                prepared = prepare(sources, resolved, folder, bundle, time.perf_counter() - began)
+                yield from (Note(note) for note in prepared.notes)
+            loop = Loop(prepared, folder, target, began)
+            yield from loop.events(lambda: run.stopping)
+            run.bundle = loop.bundle
+
+    return Run(events)
+
+
+@contextmanager
+def stopped_by_signals(run: Run) -> Iterator[None]:
+    """While it lasts, the first Ctrl-C (or SIGTERM) ends ``run`` after its current step; a second one ends at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if run.stopping:
+            raise KeyboardInterrupt
+        run.stop()
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    before = [signal.signal(number, handle) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _checked_output(output: str | os.PathLike[str] | None) -> Path | None:
+    """The model's path; a folder that does not exist is told before anything is trained."""
+    if output is None:
+        return None
+    path = Path(output)
+    if path.suffix != ".safetensors":
+        raise UsageError(f"output = {str(path)!r} must end in .safetensors: try {path.stem + '.safetensors'!r}")
+    if not path.parent.is_dir():
+        raise ParrotletError(f"the output folder {str(path.parent)!r} does not exist: make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise ParrotletError(f"the output folder {str(path.parent)!r} cannot be written to")
+    return path
+
+
+@contextmanager
+def _folder(target: Path | None) -> Iterator[RunFolder]:
+    if target is not None:
+        yield RunFolder(target.with_suffix(".run"))
+        return
+    with tempfile.TemporaryDirectory(prefix="parrotlet-", ignore_cleanup_errors=True) as folder:
+        yield RunFolder(Path(folder))
+
+
+__all__ = ["Prepared", "Run", "stopped_by_signals", "training"]

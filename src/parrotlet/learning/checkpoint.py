@@ -1,0 +1,111 @@
+"""The state of a run comes in; a folder from which the very next step can be taken goes out. Never needed to write text.
+
+The folder ``MODEL.run`` holds ``run.json`` (what the run is), the encoded text, ``metrics.jsonl`` and
+``checkpoint.safetensors``. Each file is written beside its place, flushed to the disk and renamed, so that a kill at
+any moment leaves the one before.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as as_safetensors
+
+from parrotlet.container import write_atomically
+from parrotlet.dataset import remove_encoded
+from parrotlet.errors import ParrotletError
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass
+class Progress:
+    """Where a run stands, apart from its arrays."""
+
+    step: int = 0
+    epoch: int = 0
+    index: int = 0  # of the next batch in this epoch
+    seconds: float = 0.0
+    evaluations: int = 0
+    best: float | None = None  # lowest validation bits per character
+    best_step: int = 0
+    stale: int = 0  # evaluations since the best one
+    loss_tokens: int = 0
+    metrics_bytes: int = 0
+    threads: int = 0  # sums on the processor depend on how many threads share them
+    finished: bool = False
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class RunFolder:
+    """The folder beside a model file from which its training goes on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def exists(self) -> bool:
+        return (self.folder / "run.json").is_file() and (self.folder / "checkpoint.safetensors").is_file()
+
+    def create(self, facts: Mapping[str, Any]) -> None:
+        """Begin anew: what an earlier run left is removed, ``facts`` are what :meth:`facts` gives back."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name in ("checkpoint.safetensors", "metrics.jsonl"):
+            (self.folder / name).unlink(missing_ok=True)
+        for leftover in self.folder.glob(".*.part"):
+            leftover.unlink(missing_ok=True)
+        write_atomically(self.folder / "run.json", [json.dumps(facts).encode()])
+
+    def facts(self) -> dict[str, Any]:
+        try:
+            facts: dict[str, Any] = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ParrotletError(f"{self.folder / 'run.json'} is damaged, so this run cannot go on: {error}") from error
+        return facts
+
+    def save(self, progress: Progress, weights: Arrays, best: Arrays, resumable: Arrays) -> None:
+        groups = {"weights": weights, "best": best, "resumable": resumable}
+        arrays = {f"{group}/{name}": array for group, members in groups.items() for name, array in members.items()}
+        data = as_safetensors(arrays, metadata={"progress": json.dumps(asdict(progress))})
+        write_atomically(self.folder / "checkpoint.safetensors", [data])
+
+    def finish(self, progress: Progress) -> None:
+        """Keep the record that the run is over; what only a further step would need is deleted."""
+        remove_encoded(self.folder)
+        self.save(progress, {}, {}, {})
+
+    def load(self) -> tuple[Progress, Arrays, Arrays, Arrays]:
+        """Progress, weights, best weights and what else the next step depends on."""
+        path = self.folder / "checkpoint.safetensors"
+        groups: dict[str, Arrays] = {"weights": {}, "best": {}, "resumable": {}}
+        try:
+            with safe_open(path, framework="numpy") as file:
+                progress = Progress(**json.loads(file.metadata()["progress"]))
+                for key in file.keys():  # noqa: SIM118 (not a dict)
+                    group, name = key.split("/", 1)
+                    groups[group][name] = file.get_tensor(key)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise ParrotletError(f"{path} is damaged, so this run cannot go on: {error}") from error
+        if not progress.finished:
+            self._cut_metrics(progress.metrics_bytes)
+        return progress, groups["weights"], groups["best"], groups["resumable"]
+
+    def add_metrics(self, record: Mapping[str, Any]) -> int:
+        """Append one line to ``metrics.jsonl``; returns the size of the file after it."""
+        try:
+            with open(self.folder / "metrics.jsonl", "a", encoding="utf-8", newline="\n") as file:
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+                return file.tell()
+        except OSError as error:
+            raise ParrotletError(f"cannot write {self.folder / 'metrics.jsonl'}: {error.strerror or error}") from error
+
+    def _cut_metrics(self, size: int) -> None:
+        """Drop what was written after the checkpoint: the resumed run writes it again."""
+        path = self.folder / "metrics.jsonl"
+        if path.exists() and path.stat().st_size > size:
+            with open(path, "r+b") as file:
+                file.truncate(size)

@@ -1,0 +1,154 @@
+"""Batches come in; a network's weights change: one optimizer step at a time, in the device's best arithmetic."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from parrotlet.dataset import NOTHING, Batch, Batches
+from parrotlet.errors import ParrotletError
+from parrotlet.settings import TrainingSettings
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is cuda, else mps, else cpu; a device that is not there is an error, not a silent cpu."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next(kind for kind in ("cuda", "mps", "cpu") if there[kind])
+    if not there[name]:
+        raise ParrotletError(f"training.device = {name!r} is not available here; use 'auto' or 'cpu'")
+    return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """``auto`` is bfloat16 where the processor or GPU multiplies it natively, float32 elsewhere."""
+    if name != "auto":
+        return cast(torch.dtype, getattr(torch, name))
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+    return torch.bfloat16 if native else torch.float32
+
+
+class Learner:
+    """A network, its optimizer and the carried state of the rows that it reads."""
+
+    def __init__(self, network: nn.Module, settings: TrainingSettings) -> None:
+        self.settings = settings
+        self.device = choose_device(settings.device)
+        self.precision = choose_precision(settings.precision, self.device)
+        self.network = network.to(self.device)
+        self.optimizer = _optimizer(settings, network, self.device)
+        self._gpus = [self.device] if self.device.type == "cuda" else []
+        self.state: Tensor | None = None
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)  # nats since the last evaluation
+        self.loss_tokens = 0
+
+    def step(self, batch: Batch, learning_rate: float, step: int) -> None:
+        """Read one batch, change the weights once."""
+        self.network.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        with torch.random.fork_rng(self._gpus):  # dropout is counted, not consumed, and leaves the user's numbers alone
+            torch.manual_seed((self.settings.seed * 1_000_003 + step) % 2**63)
+            nats, tokens, self.state = self._read(batch, self.state)
+        if not tokens:
+            return
+        self.optimizer.zero_grad(set_to_none=True)
+        (nats / tokens).backward()  # type: ignore[no-untyped-call]
+        if self.settings.clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+        self.optimizer.step()
+        self.state = self.state.detach()
+        self.loss_sum += nats.detach()
+        self.loss_tokens += tokens
+
+    @torch.no_grad()
+    def measure(self, batches: Batches) -> tuple[float, int]:
+        """Nats in all and tokens predicted over one pass of these batches, weights unchanged."""
+        self.network.eval()
+        state, nats, tokens = None, 0.0, 0
+        for index in range(batches.length(0)):
+            loss, count, state = self._read(batches.batch(0, index), state)
+            nats += loss.item()
+            tokens += count
+        return nats, tokens
+
+    def loss(self) -> float:
+        """Mean nats per token since the last :meth:`forget_loss`; nan before the first step."""
+        return self.loss_sum.item() / self.loss_tokens if self.loss_tokens else math.nan
+
+    def forget_loss(self) -> None:
+        self.loss_sum.zero_()
+        self.loss_tokens = 0
+
+    def weights(self) -> Arrays:
+        """A float32 copy of every weight under its name; a weight that two layers share stands once."""
+        return {name: value.detach().float().cpu().numpy().copy() for name, value in self.network.named_parameters()}
+
+    def load_weights(self, weights: Mapping[str, npt.NDArray[Any]]) -> None:
+        with torch.no_grad():
+            for name, parameter in self.network.named_parameters():
+                parameter.copy_(torch.from_numpy(np.ascontiguousarray(weights[name])))
+
+    def resumable(self) -> Arrays:
+        """All tensors, beside the weights, that the next step depends on."""
+        arrays: Arrays = {"loss_sum": self.loss_sum.cpu().numpy().copy()}
+        if self.state is not None:
+            arrays["state"] = self.state.cpu().numpy().copy()
+        for index, slots in self.optimizer.state_dict()["state"].items():
+            for name, value in slots.items():
+                arrays[f"optimizer.{index}.{name}"] = torch.as_tensor(value).cpu().numpy().copy()
+        return arrays
+
+    def load_resumable(self, arrays: Mapping[str, npt.NDArray[Any]], loss_tokens: int) -> None:
+        slots: dict[int, dict[str, Tensor]] = {}
+        for key, array in arrays.items():
+            if key.startswith("optimizer."):
+                _, index, name = key.split(".", 2)
+                slots.setdefault(int(index), {})[name] = torch.from_numpy(array.copy())
+        whole = self.optimizer.state_dict()
+        self.optimizer.load_state_dict({"state": slots, "param_groups": whole["param_groups"]})
+        self.state = torch.from_numpy(arrays["state"].copy()).to(self.device) if "state" in arrays else None
+        self.loss_sum = torch.from_numpy(arrays["loss_sum"].copy()).to(self.device)
+        self.loss_tokens = loss_tokens
+
+    def _read(self, batch: Batch, state: Tensor | None) -> tuple[Tensor, int, Tensor]:
+        """Nats in all (a tensor), tokens predicted, and the state after the batch."""
+        inputs = torch.from_numpy(batch.inputs).to(self.device)  # (B, T)
+        targets = torch.from_numpy(batch.targets).to(self.device)  # (B, T)
+        tokens = int(np.count_nonzero(batch.targets != NOTHING))
+        if state is None or batch.fresh.all():
+            state = self.network.begin(len(inputs))  # type: ignore[operator]
+        elif batch.fresh.any():
+            keep = torch.from_numpy(~batch.fresh).to(self.device)  # (B,)
+            state = state * keep.view(-1, *[1] * (state.ndim - 1))
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+            logits, after = self.network(inputs, state)  # (B, T, V)
+        flat = logits.flatten(0, 1).float()  # (B * T, V)
+        nats = nn.functional.cross_entropy(flat, targets.flatten(), ignore_index=NOTHING, reduction="sum")
+        return nats, tokens, cast(Tensor, after)
+
+
+def _optimizer(settings: TrainingSettings, network: nn.Module, device: torch.device) -> torch.optim.Optimizer:
+    """Weight decay reaches matrices only: biases and norms are free."""
+    matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    vectors = [parameter for parameter in network.parameters() if parameter.ndim == 1]
+    groups = [
+        {"params": matrices, "weight_decay": settings.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    rate, betas = settings.learning_rate, (0.9, settings.beta2)
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum)
+    if settings.optimizer == "rmsprop":
+        return torch.optim.RMSprop(groups, lr=rate, alpha=settings.beta2, momentum=settings.momentum)
+    kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, lr=rate, betas=betas, fused=device.type in ("cpu", "cuda"))

@@ -1,0 +1,94 @@
+"""The corpus, the budget and the machine come in; every setting that the user left open is decided and told."""
+
+import time
+
+import torch
+
+from parrotlet.learning.learner import choose_device, choose_precision
+from parrotlet.settings import NetworkSettings, Settings, TrainingSettings
+
+SIZES = (64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
+READINGS_PER_WEIGHT = 10  # tokens that are read for each weight when a minute is spent well (LOG.md, 2026-11-20)
+USUAL_SPEED = 4e11  # operations a second that sizes are chosen for where no time is given
+SHARE_OF_PEAK = {"lstm": 0.40, "gru": 0.20, "rnn": 0.20}  # of a large matrix product, reached while training
+
+
+def sensible_minutes(tokens: int) -> float:
+    """The budget when none is given: a minute for a few pages, ten for a shelf."""
+    return min(10.0, max(1.0, round(tokens / 400_000, 1)))
+
+
+def matrix_speed(settings: TrainingSettings) -> float:
+    """Floating-point operations a second of a large matrix product on the training device; takes about 0.1 s."""
+    device = choose_device(settings.device)
+    precision = choose_precision(settings.precision, device)
+    side = 4096 if device.type == "cuda" else 1024
+    left = torch.ones(side, side, dtype=precision, device=device)
+    times = []
+    for _ in range(6):
+        start = time.perf_counter()
+        product = left @ left
+        product[0, 0].item()  # waits for the device
+        times.append(time.perf_counter() - start)
+    return float(2 * side**3 / min(times))
+
+
+def weights_in(network: NetworkSettings, vocabulary: int) -> int:
+    """Weights that are multiplied with for each token that is read."""
+    gates = {"lstm": 4, "gru": 3, "rnn": 1}[network.kind]
+    first = {"learned": network.embedding, "one-hot": 0, "number": 1}[network.input]
+    inner = network.hidden * (network.hidden * (2 * network.layers - 1) + first)
+    return gates * inner + network.hidden * vocabulary
+
+
+def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None) -> Settings:
+    """Fill what was left open; what the user set stays.
+
+    ``tokens`` is the length of the training text, ``seconds`` the time that is left to train in, or None where the
+    budget counts steps or epochs: then the sizes suit about a minute.
+    """
+    chosen = settings.network.model_fields_set | settings.training.model_fields_set
+    network, training = settings.network, settings.training
+    speed = matrix_speed(training) if seconds else USUAL_SPEED  # a run counted in steps is the same on any machine
+    operations = (seconds or 60.0) * speed * SHARE_OF_PEAK[network.kind]
+    if "hidden" not in chosen:
+        network = _sized(network, vocabulary, operations)
+    if network.tied:
+        network = network.model_copy(update={"embedding": network.hidden})
+    elif "embedding" not in chosen:  # words and syllables need more room than letters
+        network = network.model_copy(update={"embedding": min(network.hidden, 64 if vocabulary <= 512 else 128)})
+    defaults = {"batch": 64, "window": 64, "learning_rate": _peak_rate(network)}
+    training = training.model_copy(update={name: value for name, value in defaults.items() if name not in chosen})
+    if training.epochs is not None:
+        readings = training.epochs
+    elif training.steps is not None:
+        readings = training.steps * training.batch * training.window / tokens
+    else:
+        readings = operations / (6 * weights_in(network, vocabulary)) / tokens
+    if "dropout_output" not in chosen:
+        network = network.model_copy(update={"dropout_output": _dropout(readings)})
+    if "dropout_input" not in chosen and network.input == "learned":
+        network = network.model_copy(update={"dropout_input": _dropout(readings) / 2})
+    return settings.model_copy(update={"network": network, "training": training})
+
+
+def _sized(network: NetworkSettings, vocabulary: int, operations: float) -> NetworkSettings:
+    """The largest size that reads READINGS_PER_WEIGHT tokens per weight: 6 operations for each (Kaplan 2020, §2.1)."""
+    best = network.model_copy(update={"hidden": SIZES[0]})
+    for size in SIZES:
+        trial = network.model_copy(update={"hidden": size})
+        weights = weights_in(trial, vocabulary)
+        if operations / (6 * weights) >= READINGS_PER_WEIGHT * weights:
+            best = trial
+    return best
+
+
+def _peak_rate(network: NetworkSettings) -> float:
+    """Larger networks want smaller steps."""
+    return float(f"{8e-3 * min(1.0, (256 / network.hidden) ** 0.5) / network.layers**0.5:.2g}")
+
+
+def _dropout(readings: float) -> float:
+    """More dropout the more often the whole text is read."""
+    steps = ((4, 0.0), (12, 0.1), (30, 0.2), (80, 0.3))
+    return next((share for most, share in steps if readings <= most), 0.4)

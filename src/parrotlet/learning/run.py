@@ -1,0 +1,300 @@
+"""A prepared run comes in; events go out one by one while the network learns, and at the end the best model."""
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from parrotlet._version import VERSION
+from parrotlet.bundle import Bundle, Card, Evaluation
+from parrotlet.dataset import training_batches, validation_batches
+from parrotlet.dataset.batches import Batches
+from parrotlet.errors import ParrotletError
+from parrotlet.learning.checkpoint import Arrays, RunFolder
+from parrotlet.learning.events import Done, Evaluated, Event, Note, Sample, Saved, Started, Step
+from parrotlet.learning.learner import Learner
+from parrotlet.learning.prepare import Prepared
+from parrotlet.learning.schedule import learning_rate
+from parrotlet.writer import Writer
+
+SAMPLE_TEMPERATURES = (0.2, 0.5, 1.0)
+SAMPLE_CHARACTERS = 160
+REPORT_SECONDS = 0.25
+CHECKPOINT_SECONDS = 60.0
+DEFAULT_EVALUATIONS = 20
+CLOSING_SECONDS = 0.5  # of a budget in minutes, kept for writing the file and leaving Python
+
+
+class Loop:
+    """The training loop over a :class:`Prepared` run; iterate :meth:`events`, then take :attr:`bundle`."""
+
+    def __init__(self, run: Prepared, folder: RunFolder, output: Path | None, started: float) -> None:
+        self.run, self.folder, self.output = run, folder, output
+        self.settings = run.settings.training
+        self.progress = run.progress
+        self.bundle: Bundle | None = None
+        self._learner = Learner(run.network, self.settings)
+        self._best = run.best
+        self._training: Batches = training_batches(
+            run.encoded, run.split, self.settings.batch, self.settings.window, self.settings.seed
+        )
+        self._validation = validation_batches(run.encoded, run.split)
+        self._characters_per_token = run.encoded.characters / run.encoded.tokens
+        self._validation_characters = self._count_validation_characters()
+        self._origin = started - self.progress.seconds  # the run's clock goes on where it stopped
+        self._evaluation_seconds = 0.0
+        self._restore()
+
+    def events(self, interrupted: Callable[[], bool]) -> Iterator[Event]:
+        """Train until the budget is used, nothing improves any more, or ``interrupted()`` is true."""
+        yield self._started()
+        yield from self._warnings()
+        for reason in self._steps(interrupted):
+            if isinstance(reason, Event):
+                yield reason
+            else:
+                yield from self._close(reason)
+
+    def _steps(self, interrupted: Callable[[], bool]) -> Iterator[Event | str]:
+        """Events while it learns, then the reason why it ended."""
+        progress, learner = self.progress, self._learner
+        reported = saved = time.perf_counter()
+        reported_step = progress.step
+        while (fraction := self._fraction()) < 1:
+            if interrupted():
+                yield "interrupted"
+                return
+            rate = learning_rate(self.settings, progress.step, fraction)
+            learner.step(self._training.batch(progress.epoch, progress.index), rate, progress.step)
+            self._advance()
+            if not self._finite():
+                yield "not finite"
+                return
+            now = time.perf_counter()
+            if now - reported > REPORT_SECONDS:
+                yield self._step_event((progress.step - reported_step) / (now - reported))
+                reported, reported_step = now, progress.step
+            if self._evaluation_due():
+                if not (yield from self._evaluate(rate)):
+                    yield "not finite"
+                    return
+                if self.settings.patience and progress.stale >= self.settings.patience:
+                    yield "early"
+                    return
+                saved = time.perf_counter()
+            elif self.output and now - saved > CHECKPOINT_SECONDS:
+                self._checkpoint()
+                saved = time.perf_counter()
+        if learner.loss_tokens:  # learnt something since the last evaluation
+            yield from self._evaluate(learning_rate(self.settings, progress.step, 1.0))
+        yield "finished"
+
+    def _finite(self) -> bool:
+        """Whether the loss is a number; on a GPU only looked at now and then, since looking waits for the device."""
+        if self._learner.device.type != "cpu" and self.progress.step % 20:
+            return True
+        return math.isfinite(self._learner.loss())
+
+    def _advance(self) -> None:
+        progress = self.progress
+        progress.step += 1
+        progress.index += 1
+        if progress.index >= self._training.length(progress.epoch):
+            progress.epoch, progress.index = progress.epoch + 1, 0
+
+    def _epoch(self) -> float:
+        return self.progress.epoch + self.progress.index / self._training.length(self.progress.epoch)
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._origin
+
+    def _fraction(self) -> float:
+        """How much of the budget is used: 0 to 1."""
+        if self.settings.steps is not None:
+            return self.progress.step / self.settings.steps
+        if self.settings.epochs is not None:
+            return self._epoch() / self.settings.epochs
+        assert self.settings.minutes is not None
+        closing = CLOSING_SECONDS + self._evaluation_seconds
+        return self._seconds() / max(0.01, self.settings.minutes * 60 - closing)
+
+    def _evaluation_due(self) -> bool:
+        count = self.settings.evaluations
+        if count is None:
+            count = math.ceil(self.settings.epochs) if self.settings.epochs else DEFAULT_EVALUATIONS
+        due = (self.progress.evaluations + 1) / count
+        if self.settings.minutes and self._evaluation_seconds > 0.1 * self.settings.minutes * 60 / count:
+            due *= 2  # evaluating must not eat the time to learn
+        return self._fraction() >= due - 1e-9
+
+    def _evaluate(self, rate: float) -> Generator[Event, None, bool]:
+        """Validate, keep the best state, write samples, save what must survive; False where the figure is no number."""
+        start = time.perf_counter()
+        progress, learner = self.progress, self._learner
+        train = self._bits(learner.loss())
+        validation = None
+        if self._validation is not None:
+            nats, _ = learner.measure(self._validation)
+            validation = nats / math.log(2) / self._validation_characters
+            if not math.isfinite(validation):
+                return False
+        better = validation is None or progress.best is None or validation < progress.best
+        weights = learner.weights()
+        if better:
+            progress.best, progress.best_step, progress.stale, self._best = validation, progress.step, 0, weights
+        else:
+            progress.stale += 1
+        progress.evaluations += 1
+        learner.forget_loss()
+        epoch, seconds = self._epoch(), self._seconds()
+        event = Evaluated(progress.step, epoch, seconds, train, validation, rate, better)
+        record = Evaluation(
+            step=progress.step, epoch=epoch, seconds=seconds, train=train, validation=validation, learning_rate=rate
+        )
+        progress.history.append(record.model_dump(mode="json"))
+        yield self._metric(event)
+        for sample in self._samples(weights):
+            yield self._metric(sample)
+        if better and self.output:
+            yield self._save()
+        if self.output:
+            self._checkpoint()
+        self._evaluation_seconds = max(self._evaluation_seconds, time.perf_counter() - start)
+        return True
+
+    def _samples(self, weights: Arrays) -> Iterator[Sample]:
+        """What users would get from this state, written by the same writer."""
+        writer = Writer(self._make_bundle(weights))
+        length = max(8, round(SAMPLE_CHARACTERS / self._characters_per_token))
+        for temperature in SAMPLE_TEMPERATURES:
+            seed = self.settings.seed + self.progress.evaluations
+            text = writer.write(length=length, temperature=temperature, seed=seed)
+            yield Sample(self.progress.step, temperature, text)
+
+    def _close(self, reason: str) -> Iterator[Event]:
+        """Leave the best model in the file and the run in a state that can go on, or is finished."""
+        progress = self.progress
+        if self._best is None and reason != "not finite":  # stopped before the first evaluation
+            self._best = self._learner.weights()
+        if self._best is not None:
+            self.bundle = self._make_bundle(self._best)
+            if self.output:
+                yield self._save()
+        progress.finished = reason in ("finished", "early")
+        if self.output and progress.finished:
+            self.folder.finish(progress)
+        elif self.output and reason != "not finite":
+            self._checkpoint()
+        path = str(self.output) if self.output and self.bundle else None
+        yield Done(
+            reason, progress.step, self._epoch(), self._seconds(), progress.best, path, self._advice(reason)
+        )
+
+    def _advice(self, reason: str) -> str:
+        if reason == "not finite":
+            rate = self.settings.learning_rate
+            kept = "the best state so far is kept" if self._best is not None else "no state was good enough to keep"
+            return (
+                f"the loss is no longer a finite number at step {self.progress.step}; {kept}. Try "
+                f"training.learning_rate = {rate / 4:g} instead of {rate:g}, or a smaller training.clip"
+            )
+        if reason == "interrupted":
+            return "stopped; to go on, give the same command with --resume"
+        if reason == "early":
+            return f"stopped early: no gain in the last {self.progress.stale} evaluations"
+        return "finished"
+
+    def _save(self) -> Saved:
+        assert self._best is not None and self.output is not None
+        self._make_bundle(self._best).save(self.output)
+        return Saved(str(self.output), self.progress.best)
+
+    def _make_bundle(self, weights: Arrays) -> Bundle:
+        run, progress = self.run, self.progress
+        card = Card(
+            trained_on=run.trained_on,
+            form=run.encoded.form,
+            characters=run.encoded.characters,
+            tokens=run.encoded.tokens,
+            documents=run.encoded.documents,
+            seconds=self._seconds(),
+            steps=progress.step,
+            epochs=self._epoch(),
+            validation_bits_per_character=progress.best,
+            parameters=sum(array.size for array in weights.values()),
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            version=VERSION,
+            device=str(self._learner.device),
+            history=tuple(Evaluation(**record) for record in progress.history),
+            notes=tuple(run.notes),
+        )
+        return Bundle(weights, run.settings, run.tokenizer, card, {})
+
+    def _metric(self, event: Event) -> Any:
+        if self.output:
+            self.progress.metrics_bytes = self.folder.add_metrics(event.as_json())
+        return event
+
+    def _checkpoint(self) -> None:
+        progress, learner = self.progress, self._learner
+        progress.seconds = self._seconds()
+        progress.loss_tokens = learner.loss_tokens
+        progress.threads = torch.get_num_threads()
+        self.folder.save(progress, learner.weights(), self._best or {}, learner.resumable())
+
+    def _restore(self) -> None:
+        """Go on from a checkpoint, or from the weights of another model."""
+        if self.run.weights is not None:
+            self._learner.load_weights(self.run.weights)
+        if self.run.resumable is not None:
+            self._learner.load_resumable(self.run.resumable, self.progress.loss_tokens)
+            torch.set_num_threads(self.progress.threads)
+
+    def _bits(self, nats_per_token: float) -> float:
+        return nats_per_token / math.log(2) / self._characters_per_token
+
+    def _count_validation_characters(self) -> int:
+        """Code points that the held-back tokens write, at least 1."""
+        if self._validation is None:
+            return 1
+        total = 0
+        for index in range(self._validation.length(0)):
+            batch = self._validation.batch(0, index)
+            for targets in batch.targets:
+                total += len(self.run.tokenizer.decode(targets[targets >= 0]))
+        return max(1, total)
+
+    def _step_event(self, steps_per_second: float) -> Step:
+        fraction = min(1.0, self._fraction())
+        seconds = self._seconds()
+        left = seconds * (1 - fraction) / fraction if fraction > 0 else None
+        if self.settings.minutes:
+            left = max(0.0, self.settings.minutes * 60 - seconds)
+        tokens = self.settings.batch * self.settings.window
+        rate = steps_per_second * tokens * self._characters_per_token
+        train = self._bits(self._learner.loss())
+        return Step(self.progress.step, self._epoch(), fraction, train, rate, seconds, left)
+
+    def _started(self) -> Started:
+        run, learner = self.run, self._learner
+        return Started(
+            characters=run.encoded.characters,
+            tokens=run.encoded.tokens,
+            documents=run.encoded.documents,
+            vocabulary=len(run.tokenizer),
+            parameters=sum(parameter.numel() for parameter in learner.network.parameters()),
+            device=str(learner.device),
+            precision=str(learner.precision).removeprefix("torch."),
+            step=self.progress.step,
+            settings=run.settings.model_dump(mode="json"),
+        )
+
+    def _warnings(self) -> Iterator[Note]:
+        if self._training.length(0) == 0:
+            raise ParrotletError(f"{self.run.trained_on} leaves nothing to train on after validation is held back")
+        if self._validation is None:
+            yield Note("nothing is held back for validation, so the file holds the last state, not the best")

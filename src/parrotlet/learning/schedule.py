@@ -1,0 +1,25 @@
+"""How far a run is (0 to 1) comes in; the learning rate goes out."""
+
+import math
+
+from parrotlet.settings import TrainingSettings
+
+
+def learning_rate(settings: TrainingSettings, step: int, fraction: float) -> float:
+    """Linear warm-up over the first steps, then the named schedule down to ``final_rate`` of the peak.
+
+    cosine: Loshchilov and Hutter 2017 (one cycle, §3); linear: down in a straight line; step: ``step_decay`` at the
+    end of each of ``step_stages`` equal stages; constant: the peak throughout.
+    """
+    warm = min(1.0, (step + 1) / (settings.warmup + 1))
+    fraction = min(1.0, max(0.0, fraction))
+    if settings.schedule == "step":
+        stage = min(settings.step_stages - 1, int(fraction * settings.step_stages))
+        return settings.learning_rate * warm * settings.step_decay**stage
+    falling = {
+        "cosine": 0.5 * (1 + math.cos(math.pi * fraction)),
+        "linear": 1 - fraction,
+        "constant": 1.0,
+    }[settings.schedule]
+    floor = 0.0 if settings.schedule == "constant" else settings.final_rate
+    return settings.learning_rate * warm * (floor + (1 - floor) * falling)

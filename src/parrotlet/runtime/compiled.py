@@ -1,0 +1,228 @@
+"""The fast runtime: ids and a state come in, logits or written tokens go out, the loops run in compiled C.
+
+The library is opened by ctypes, which lets other threads run meanwhile; it needs no warm-up. Every argument is checked
+in Python before a pointer to it is passed, and every id again in C.
+"""
+
+import ctypes
+import functools
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from parrotlet.errors import ParrotletError
+from parrotlet.runtime.interface import Floats, Request, State, Written, checked_ids, checked_request, checked_state
+from parrotlet.runtime.packing import PackedNetwork, aligned
+from parrotlet.runtime.shapes import STATE_PARTS, checked_weights
+from parrotlet.runtime.structures import VERSION, CModel, CRequest, CRules, address, model_structure, rules_structure
+from parrotlet.sampling import Array, IdArray, Rules
+from parrotlet.settings import NetworkSettings
+
+ROWS = 16  # most rows of one call into C
+WORTH_A_THREAD = 20_000_000  # products below which another thread costs more than it brings
+
+
+@functools.cache
+def library() -> ctypes.CDLL | str:
+    """The compiled kernel, or in one line why there is none."""
+    try:
+        spec = find_spec("parrotlet.runtime._kernel")
+        if spec is None or spec.origin is None:
+            return "the compiled kernel was not built when parrotlet was installed (no C compiler?)"
+        kernel = ctypes.CDLL(spec.origin)
+        for name in ("pl_version", "pl_best_level", "pl_sizes", "pl_work_size", "pl_read", "pl_write"):
+            getattr(kernel, name).restype = ctypes.c_int64
+        kernel.pl_distribution.restype = ctypes.c_int64
+        kernel.pl_sizes.argtypes = [ctypes.c_int64]
+        sizes = [int(kernel.pl_sizes(which)) for which in range(3)]
+        if int(kernel.pl_version()) != VERSION or sizes != [ctypes.sizeof(each) for each in (CModel, CRules, CRequest)]:
+            return "the compiled kernel belongs to another version of parrotlet: install again"
+        pointer, number = ctypes.c_void_p, ctypes.c_int64
+        kernel.pl_work_size.argtypes = [pointer, number, number]
+        kernel.pl_read.argtypes = [pointer, number, pointer, number, number, pointer, pointer, pointer]
+        kernel.pl_write.argtypes = [pointer, number, pointer, pointer, pointer]
+        kernel.pl_distribution.argtypes = [pointer, number, pointer, pointer, pointer, pointer, number, number, pointer]
+        kernel.pl_uniforms.argtypes = [ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64, number, pointer]
+        kernel.pl_uniforms.restype = None
+        return kernel
+    except (OSError, AttributeError, ValueError) as error:
+        return f"the compiled kernel can not be opened: {error}"
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class CompiledRuntime:
+    """Every recurrent network in C: the same sums for a row whatever its batch, within 1e-5 of the numpy runtime.
+
+    ``level`` picks the instructions: 4 is AVX-512, 3 AVX2, 0 what every processor of the kind has; None the best.
+    Raises ParrotletError where there is no compiled kernel.
+    """
+
+    def __init__(
+        self,
+        network: NetworkSettings,
+        weights: Mapping[str, NDArray[np.float32]],
+        vocabulary: int,
+        level: int | None = None,
+    ) -> None:
+        found = library()
+        if isinstance(found, str):
+            raise ParrotletError(found)
+        self._library = found
+        best = int(found.pl_best_level())
+        self._level = best if level is None or level > best else level
+        self.network = network
+        self.vocabulary_size = vocabulary
+        self.state_shape = (network.layers, STATE_PARTS[network.kind], network.hidden)  # of one row
+        self._packed = PackedNetwork(network, checked_weights(network, weights, vocabulary), vocabulary)
+        self._model = model_structure(network, self._packed, vocabulary)
+        self._products = network.layers * 2 * self._packed.gates * network.hidden**2 + network.hidden * vocabulary
+        self._local = threading.local()
+
+    def begin(self, rows: int) -> State:
+        """The state before any token: zeros (B, L, S, H)."""
+        return State(np.zeros((rows, *self.state_shape), np.float32))
+
+    def read(self, ids: ArrayLike, state: State | None = None) -> tuple[Floats, State]:
+        """ids (B, T) → logits (B, T, V), and the state after the last."""
+        checked = checked_ids(ids, self.vocabulary_size, 2)
+        rows, length = checked.shape
+        hidden = checked_state(state or self.begin(rows), (rows, *self.state_shape)).copy()
+        logits = np.empty((rows, length, self.vocabulary_size), np.float32)
+
+        def read_rows(first: int, last: int) -> None:
+            status = self._library.pl_read(
+                ctypes.byref(self._model), self._level, self._memory(last - first, False), last - first, length,
+                address(checked[first:last]), address(hidden[first:last]), address(logits[first:last]),
+            )  # fmt: skip
+            _expect_success(status)
+
+        if length:
+            self._over_rows(rows, length, read_rows)
+        return logits, State(hidden)
+
+    def write(
+        self,
+        logits: Floats,
+        state: State,
+        n: int,
+        rules: Rules,
+        seed: int,
+        streams: ArrayLike,
+        history: Sequence[ArrayLike],
+        positions: ArrayLike,
+        stop: int | None = None,
+        banned: Sequence[int] = (),
+    ) -> Written:
+        """Up to ``n`` tokens for each row (see Runtime); the whole loop runs in C."""
+        request = checked_request(
+            self.vocabulary_size, self.state_shape, logits, state, n, rules, seed,
+            streams, history, positions, stop, banned,
+        )  # fmt: skip
+        rows = len(request.logits)
+        ids, probabilities = np.zeros((rows, n), np.int64), np.zeros((rows, n), np.float32)
+        lengths = np.zeros(rows, np.int64)
+        past, filled = _history_block(request)
+        wanted, keep = rules_structure(rules, request.stop, request.banned)
+
+        def write_rows(first: int, last: int) -> None:
+            part = slice(first, last)
+            structure = CRequest(
+                rows=last - first, count=n, seed=seed, history_capacity=past.shape[1],
+                streams=address(request.streams[part]), positions=address(request.positions[part]),
+                history=address(past[part]), history_lengths=address(filled[part]),
+                logits=address(request.logits[part]), state=address(request.state.hidden[part]), ids=address(ids[part]),
+                probabilities=address(probabilities[part]), lengths=address(lengths[part]),
+            )  # fmt: skip
+            status = self._library.pl_write(
+                ctypes.byref(self._model), self._level, self._memory(last - first, True), ctypes.byref(wanted),
+                ctypes.byref(structure),
+            )  # fmt: skip
+            _expect_success(status)
+
+        if n:
+            self._over_rows(rows, n, write_rows)
+        del keep  # the arrays that the structure of the rules points into had to live until here
+        return Written(ids, probabilities, lengths, request.logits, request.state)
+
+    def _over_rows(self, rows: int, tokens: int, work: Callable[[int, int], None]) -> None:
+        """Calls ``work(first, last)`` for blocks of rows, on several threads where that pays."""
+        threads = min(processors(), rows, 1 + rows * tokens * self._products // WORTH_A_THREAD)
+        block = min(ROWS, -(-rows // threads)) if rows else 1
+        parts = [(first, min(first + block, rows)) for first in range(0, rows, block)]
+        if threads > 1 and len(parts) > 1:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(lambda part: work(*part), parts))
+        else:
+            for part in parts:
+                work(*part)
+
+    def _memory(self, rows: int, counted: bool) -> int:
+        """The address of this thread's working memory, large enough for so many rows."""
+        size = int(self._library.pl_work_size(ctypes.byref(self._model), rows, counted))
+        memory = getattr(self._local, "memory", None)
+        if memory is None or memory.size < size:
+            memory = self._local.memory = aligned(size)
+        return address(memory)
+
+
+def _expect_success(status: int) -> None:
+    if status != 0:
+        raise ParrotletError("the compiled kernel refused an argument that is out of range")
+
+
+def _history_block(request: Request) -> tuple[IdArray, IdArray]:
+    """The histories side by side, (B, capacity) with room for what will be written, and their lengths (B,)."""
+    rows = len(request.history)
+    lengths = np.array([len(row) for row in request.history], np.int64)
+    if request.rules.memory == 0 or rows == 0:
+        return np.zeros((rows, 0), np.int64), np.zeros(rows, np.int64)
+    block = np.zeros((rows, int(lengths.max()) + request.n), np.int64)
+    for row, ids in enumerate(request.history):
+        block[row, : len(ids)] = ids
+    return block, lengths
+
+
+def compiled_distribution(
+    runtime: CompiledRuntime,
+    logits: Floats,
+    rules: Rules,
+    history: IdArray,
+    position: int,
+    banned: IdArray,
+    stop: int | None,
+) -> Floats:
+    """What C would draw from, (V,): the twin of ``sampling.distribution``, for its tests."""
+    checked = checked_ids(history, runtime.vocabulary_size, 1)
+    values = np.ascontiguousarray(logits, np.float32)
+    if values.shape != (runtime.vocabulary_size,):
+        raise ParrotletError(f"logits should have the shape ({runtime.vocabulary_size},), not {values.shape}")
+    wanted, keep = rules_structure(rules, stop, checked_ids(banned, runtime.vocabulary_size, 1))
+    probabilities = np.zeros(runtime.vocabulary_size, np.float32)
+    status = runtime._library.pl_distribution(
+        ctypes.byref(runtime._model), runtime._level, runtime._memory(1, True), ctypes.byref(wanted), address(values),
+        address(checked), len(checked), position, address(probabilities),
+    )  # fmt: skip
+    del keep
+    _expect_success(status)
+    return probabilities
+
+
+def compiled_uniforms(seed: int, stream: int, start: int, n: int) -> Array:
+    """The twin of ``sampling.uniforms``: the same bits."""
+    found = library()
+    if isinstance(found, str):
+        raise ParrotletError(found)
+    numbers = np.empty(n, np.float64)
+    found.pl_uniforms(seed % 2**64, stream % 2**64, start, n, address(numbers))
+    return numbers

@@ -1,0 +1,168 @@
+"""What every runtime takes and gives: its protocol, its state, what it wrote, and the checks that guard both paths."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from parrotlet.errors import UsageError
+from parrotlet.sampling import IdArray, Rules
+
+Floats = NDArray[np.float32]
+
+LARGEST_COUNT = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a network remembers of each row: hidden (B, L, S, H) float32; S = 2 for lstm (hidden, cell), else 1."""
+
+    hidden: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a runtime wrote: entries of a row beyond its length are 0.
+
+    ``probabilities`` are the network's own, before any rule. ``logits`` and ``state`` continue the writing; those of
+    a row that has ended are the ones its last token was drawn from.
+    """
+
+    ids: IdArray  # (B, n)
+    probabilities: Floats  # (B, n)
+    lengths: IdArray  # (B,) tokens written, a final stop included
+    logits: Floats  # (B, V)
+    state: State
+
+
+class Runtime(Protocol):
+    """A network that reads and writes without torch. State is an argument and a result, never changed in place."""
+
+    @property
+    def vocabulary_size(self) -> int: ...
+
+    def begin(self, rows: int) -> State:
+        """The state before any token: zeros."""
+        ...
+
+    def read(self, ids: ArrayLike, state: State | None = None) -> tuple[Floats, State]:
+        """ids (B, T) → logits (B, T, V) for the token after each, and the state after the last."""
+        ...
+
+    def write(
+        self,
+        logits: Floats,
+        state: State,
+        n: int,
+        rules: Rules,
+        seed: int,
+        streams: ArrayLike,
+        history: Sequence[ArrayLike],
+        positions: ArrayLike,
+        stop: int | None = None,
+        banned: Sequence[int] = (),
+    ) -> Written:
+        """Writes up to ``n`` tokens for each row, the first from ``logits`` (B, V).
+
+        ``streams`` and ``positions`` (B,) with ``seed`` pick the random numbers; a position counts the tokens already
+        written in that text, so that writing in pieces of any size gives the same text. ``history`` holds the ids of
+        prompt and text so far of each row. A row ends after ``stop``; with None no id ends a row (an id that must
+        not be drawn belongs in ``banned``).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The checked arguments of one ``write``."""
+
+    logits: Floats
+    state: State
+    n: int
+    rules: Rules
+    seed: int
+    streams: IdArray
+    history: list[IdArray]
+    positions: IdArray
+    stop: int | None
+    banned: IdArray
+
+
+def checked_ids(ids: ArrayLike, vocabulary: int, dimensions: int) -> IdArray:
+    """Ids as C-ordered int64 within the vocabulary; raises UsageError."""
+    array = np.asarray(ids)
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.ndim != dimensions or array.dtype.kind not in "iu":
+        raise UsageError(f"ids should be {dimensions}-dimensional integers, not {array.dtype} of shape {array.shape}")
+    if array.size and (int(array.min()) < 0 or int(array.max()) >= vocabulary):
+        raise UsageError(f"ids should lie in 0 … {vocabulary - 1}, not {int(array.min())} … {int(array.max())}")
+    return np.ascontiguousarray(array, np.int64)
+
+
+def checked_state(state: State, shape: tuple[int, ...]) -> Floats:
+    """The state's array as C-ordered float32 of this shape; raises UsageError."""
+    if state.hidden.shape != shape:
+        raise UsageError(f"the state should have the shape {shape}, not {state.hidden.shape}")
+    return np.ascontiguousarray(state.hidden, np.float32)
+
+
+def _checked_numbers(name: str, values: ArrayLike, rows: int) -> IdArray:
+    array = np.asarray(values, np.int64)
+    if array.shape != (rows,) or (rows and int(array.min()) < 0):
+        raise UsageError(f"{name} should be {rows} numbers from 0 on, one per row")
+    return np.ascontiguousarray(array)
+
+
+def _recent(history: ArrayLike, memory: int | None) -> NDArray[np.generic]:
+    """The last ``memory`` ids: what the rules do not look back on is not copied."""
+    ids: NDArray[np.generic] = np.asarray(history)
+    return ids if memory is None else ids[max(0, len(ids) - memory) :]
+
+
+def checked_request(
+    vocabulary: int,
+    shape: tuple[int, ...],
+    logits: Floats,
+    state: State,
+    n: int,
+    rules: Rules,
+    seed: int,
+    streams: ArrayLike,
+    history: Sequence[ArrayLike],
+    positions: ArrayLike,
+    stop: int | None,
+    banned: Sequence[int],
+) -> Request:
+    """The arguments of ``write``, each of the right type and range, never aliasing what the caller keeps.
+
+    ``shape`` is (L, S, H), of one row's state. Raises UsageError.
+    """
+    rows = logits.shape[0] if logits.ndim == 2 else -1
+    if logits.shape != (rows, vocabulary):
+        raise UsageError(f"logits should have the shape (rows, {vocabulary}), not {logits.shape}")
+    if not 0 <= n < LARGEST_COUNT or not 0 <= seed < 2**64:
+        raise UsageError(f"the count of tokens and the seed should not be negative or huge, not {n} and {seed}")
+    if len(history) != rows:
+        raise UsageError(f"history should hold {rows} rows, not {len(history)}")
+    never = np.unique(checked_ids(np.asarray(banned, np.int64), vocabulary, 1))
+    if stop is not None:
+        checked_ids([stop], vocabulary, 1)
+    places = _checked_numbers("positions", positions, rows)
+    early = stop is not None and rows > 0 and int(places.min()) < rules.min_length
+    if len(set(never.tolist()) | ({stop} if early else set())) == vocabulary:
+        raise UsageError("every token is banned: nothing is left to write")
+    return Request(
+        logits=np.array(logits, np.float32, order="C"),
+        state=State(np.array(checked_state(state, (rows, *shape)))),
+        n=n,
+        rules=rules,
+        seed=seed,
+        streams=_checked_numbers("streams", streams, rows),
+        history=[checked_ids(_recent(row, rules.memory), vocabulary, 1) for row in history],
+        positions=places,
+        stop=stop,
+        banned=never,
+    )

@@ -1,0 +1,252 @@
+/* The compiled path of the runtime: plain C99 called through ctypes, no Python headers, no dependencies.
+ *
+ * The engine is compiled once for each instruction set of x86-64 where the compiler can (GCC, Clang) and once
+ * elsewhere; the best one that the processor has is chosen when a call comes in. */
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "model.h"
+#include "philox.h"
+
+#if defined(_MSC_VER)
+#define EXPORT __declspec(dllexport)
+#define INLINE static __forceinline
+#define UNROLL
+#define restrict __restrict
+#elif defined(__GNUC__)
+#define EXPORT __attribute__((visibility("default")))
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+#else
+#define EXPORT
+#define INLINE static inline
+#define UNROLL
+#endif
+
+/* The penalty on tokens that prolong a repetition; `longest` is all zero before and after. */
+static void pl_dry(const pl_rules *rules, const int64_t *history, int64_t length, float *values, int32_t *longest) {
+    const int64_t first = length > rules->dry_window ? length - rules->dry_window : 0;
+    const int64_t limit = rules->dry_length + rules->dry_reach;
+    int64_t end, m;
+    for (end = first + 1; end < length; end++) {
+        if (history[end - 1] != history[length - 1]) continue;
+        for (m = 1; m < limit && end - 1 - m >= first && history[end - 1 - m] == history[length - 1 - m]; m++) {}
+        if (m >= rules->dry_length && m > longest[history[end]]) longest[history[end]] = (int32_t)m;
+    }
+    for (end = first + 1; end < length; end++) {
+        double penalty = rules->dry_multiplier;
+        int32_t *repeated = &longest[history[end]];
+        if (*repeated == 0) continue;
+        for (m = rules->dry_length; m < *repeated; m++) penalty *= rules->dry_base;
+        values[history[end]] -= (float)(penalty < rules->dry_largest ? penalty : rules->dry_largest);
+        *repeated = 0;
+    }
+}
+
+/* Adds an id to the history and, where they are kept, to the counts of the last `penalty_window` ids. */
+static void pl_remember(const pl_rules *rules, int64_t *history, int64_t *length, int32_t *counts, int64_t id) {
+    history[(*length)++] = id;
+    if (!counts) return;
+    counts[id]++;
+    if (rules->penalty_window > 0 && *length > rules->penalty_window)
+        counts[history[*length - 1 - rules->penalty_window]]--;
+}
+
+static void pl_count(const pl_rules *rules, const int64_t *history, int64_t length, int32_t *counts) {
+    int64_t i = rules->penalty_window > 0 && length > rules->penalty_window ? length - rules->penalty_window : 0;
+    for (; i < length; i++) counts[history[i]]++;
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define PL_DISPATCH
+
+#define NAME(name) name##_v4
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,prefer-vector-width=512")))
+#define FUSED(a, b, c) __builtin_fmaf(a, b, c)
+#define LANES 16
+#define WIDE 4
+#define VECTOR __m512
+#define LOAD(p) _mm512_loadu_ps(p)
+#define STORE(p, v) _mm512_storeu_ps(p, v)
+#define BROADCAST(p) _mm512_set1_ps(*(p))
+#define MULTIPLY_ADD(a, b, c) _mm512_fmadd_ps(a, b, c)
+#include "instance.h"
+
+#define NAME(name) name##_v3
+#define TARGET __attribute__((target("avx2,fma")))
+#define FUSED(a, b, c) __builtin_fmaf(a, b, c)
+#define LANES 8
+#define WIDE 1
+#define VECTOR __m256
+#define LOAD(p) _mm256_loadu_ps(p)
+#define STORE(p, v) _mm256_storeu_ps(p, v)
+#define BROADCAST(p) _mm256_broadcast_ss(p)
+#define MULTIPLY_ADD(a, b, c) _mm256_fmadd_ps(a, b, c)
+#include "instance.h"
+#endif
+
+#define NAME(name) name##_base
+#define TARGET
+#define WIDE 1
+#if defined(__aarch64__) || defined(_M_ARM64)
+#include <arm_neon.h>
+#define LANES 4
+#define VECTOR float32x4_t
+#define LOAD(p) vld1q_f32(p)
+#define STORE(p, v) vst1q_f32(p, v)
+#define BROADCAST(p) vdupq_n_f32(*(p))
+#define MULTIPLY_ADD(a, b, c) vfmaq_f32(c, a, b)
+#elif defined(__x86_64__) || defined(_M_X64)
+#include <emmintrin.h>
+#define LANES 4
+#define VECTOR __m128
+#define LOAD(p) _mm_loadu_ps(p)
+#define STORE(p, v) _mm_storeu_ps(p, v)
+#define BROADCAST(p) _mm_set1_ps(*(p))
+#define MULTIPLY_ADD(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
+#else
+#define LANES 1
+#define VECTOR float
+#define LOAD(p) (*(p))
+#define STORE(p, v) (*(p) = (v))
+#define BROADCAST(p) (*(p))
+#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#endif
+#if defined(__GNUC__) && defined(__aarch64__)
+#define FUSED(a, b, c) __builtin_fmaf(a, b, c)
+#else
+#define FUSED(a, b, c) ((a) * (b) + (c))
+#endif
+#include "instance.h"
+
+/* 4 AVX-512, 3 AVX2 with FMA, 0 neither. */
+static int pl_level(void) {
+#ifdef PL_DISPATCH
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))
+        return 4;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return 3;
+#endif
+    return 0;
+}
+
+#ifdef PL_DISPATCH
+#define CALL(level, name, arguments)            \
+    do {                                        \
+        if ((level) == 4) name##_v4 arguments;      \
+        else if ((level) == 3) name##_v3 arguments; \
+        else name##_base arguments;             \
+    } while (0)
+#else
+#define CALL(level, name, arguments) name##_base arguments
+#endif
+
+/* Carves the working memory out of `memory`; with null only measures. Returns the floats it takes. */
+static int64_t pl_work_open(const pl_model *model, int64_t rows, int counted, float *memory, pl_work *work) {
+    const int64_t width = model->padded > model->embedding ? model->padded : (model->embedding + 15) / 16 * 16;
+    const int64_t gates = model->gates * model->padded, padded = model->vocabulary_padded;
+    const int64_t sizes[10] = {PL_ITEMS * width, PL_ITEMS * gates, rows * gates, rows * model->layers * 2 * model->padded,
+                               PL_ROWS * padded, padded, padded, padded, padded, counted ? rows * padded : 0};
+    int64_t offsets[10], total = 0;
+    int i;
+    for (i = 0; i < 10; i++) {
+        offsets[i] = total;
+        total += sizes[i];
+    }
+    if (!memory) return total;
+    work->width = width;
+    work->x = memory + offsets[0];
+    work->z = memory + offsets[1];
+    work->gates = memory + offsets[2];
+    work->state = memory + offsets[3];
+    work->logits = memory + offsets[4];
+    work->values = memory + offsets[5];
+    work->mass = memory + offsets[6];
+    work->order = (int32_t *)(void *)(memory + offsets[7]);
+    work->longest = (int32_t *)(void *)(memory + offsets[8]);
+    work->counts = counted ? (int32_t *)(void *)(memory + offsets[9]) : 0;
+    memset(work->x, 0, (size_t)sizes[0] * sizeof(float));
+    memset(work->longest, 0, (size_t)sizes[8] * sizeof(int32_t));
+    if (counted) memset(work->counts, 0, (size_t)sizes[9] * sizeof(int32_t));
+    return total;
+}
+
+static int pl_counted(const pl_rules *rules) {
+    return rules->repetition != 1.0 || rules->presence != 0.0 || rules->frequency != 0.0;
+}
+
+static int pl_all_within(const int64_t *ids, int64_t n, int64_t limit) {
+    int64_t i;
+    for (i = 0; i < n; i++)
+        if (ids[i] < 0 || ids[i] >= limit) return 0;
+    return 1;
+}
+
+static int pl_rules_within(const pl_model *model, const pl_rules *rules) {
+    return rules->stop < model->vocabulary && pl_all_within(rules->banned, rules->banned_count, model->vocabulary);
+}
+
+/* ---- what Python calls; each returns 0, or -1 where an argument is out of range ---- */
+
+EXPORT int64_t pl_version(void) { return PL_VERSION; }
+EXPORT int64_t pl_best_level(void) { return pl_level(); }
+EXPORT int64_t pl_sizes(int64_t which) {
+    return (int64_t)(which == 0 ? sizeof(pl_model) : which == 1 ? sizeof(pl_rules) : sizeof(pl_request));
+}
+
+/* Floats of working memory for so many rows; `counted` where penalties keep counts. */
+EXPORT int64_t pl_work_size(const pl_model *model, int64_t rows, int64_t counted) {
+    return pl_work_open(model, rows, counted != 0, 0, 0);
+}
+
+EXPORT int64_t pl_read(const pl_model *model, int64_t level, float *memory, int64_t rows, int64_t length,
+                       const int64_t *ids, float *state, float *logits) {
+    pl_work work;
+    if (rows < 1 || rows > PL_ROWS || level > pl_level() || model->layers > PL_LAYERS) return -1;
+    if (!pl_all_within(ids, rows * length, model->vocabulary)) return -1;
+    pl_work_open(model, rows, 0, memory, &work);
+    CALL(level, read, (model, &work, rows, length, ids, state, logits));
+    return 0;
+}
+
+EXPORT int64_t pl_write(const pl_model *model, int64_t level, float *memory, const pl_rules *rules,
+                        pl_request *request) {
+    pl_work work;
+    int64_t row;
+    if (request->rows < 1 || request->rows > PL_ROWS || level > pl_level() || model->layers > PL_LAYERS) return -1;
+    if (!pl_rules_within(model, rules)) return -1;
+    pl_work_open(model, request->rows, pl_counted(rules), memory, &work);
+    for (row = 0; row < request->rows; row++) {
+        const int64_t *history = request->history + row * request->history_capacity;
+        const int64_t length = request->history_lengths[row];
+        if (length < 0 || request->positions[row] < 0) return -1;
+        if (request->history_capacity && length + request->count > request->history_capacity) return -1;
+        if (!pl_all_within(history, length, model->vocabulary)) return -1;
+        if (work.counts) pl_count(rules, history, length, work.counts + row * model->vocabulary_padded);
+    }
+    CALL(level, write, (model, &work, rules, request));
+    return 0;
+}
+
+/* What one token would be drawn from, (vocabulary): the rules alone, for their tests against the numpy twins. */
+EXPORT int64_t pl_distribution(const pl_model *model, int64_t level, float *memory, const pl_rules *rules,
+                               const float *logits, const int64_t *history, int64_t length, int64_t position,
+                               float *probabilities) {
+    pl_work work;
+    if (level > pl_level() || position < 0 || !pl_rules_within(model, rules)) return -1;
+    if (!pl_all_within(history, length, model->vocabulary)) return -1;
+    pl_work_open(model, 1, pl_counted(rules), memory, &work);
+    if (work.counts) pl_count(rules, history, length, work.counts);
+    CALL(level, choose, (model, &work, rules, logits, work.counts, history, length, position, 0.0, probabilities));
+    return 0;
+}
+
+EXPORT void pl_uniforms(uint64_t seed, uint64_t stream, uint64_t start, int64_t n, double *out) {
+    int64_t i;
+    for (i = 0; i < n; i++) out[i] = pl_uniform(seed, stream, start + (uint64_t)i);
+}
+
+/* Linkers on Windows are told to export this name; nothing calls it, the library is opened by ctypes. */
+EXPORT void *PyInit__kernel(void) { return 0; }

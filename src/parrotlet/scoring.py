@@ -1,0 +1,161 @@
+"""Documents and a runtime come in; a Score goes out: how well the model foresees the text, in bits per character."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+
+import numpy as np
+import numpy.typing as npt
+
+from parrotlet.errors import ParrotletError
+from parrotlet.runtime import Runtime, State
+from parrotlet.tokenizers import Tokenizer
+
+IdArray = npt.NDArray[np.int64]
+NatsArray = npt.NDArray[np.float64]
+LOGITS_LIMIT = 4 << 20  # numbers held at once while reading: 16 MB
+PIECE = 1 << 20  # characters encoded at once
+LONG = 1 << 16  # characters of a document that is read alone
+WAITING = 4096  # short documents gathered before they are sorted by length
+ROWS = 64  # short documents read side by side
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a model foresees a text.
+
+    ``bits_per_character``: −log2 of the probability of every token that writes the text, the ends of documents included,
+    divided by the code points of the normalised text. ``comparable`` is False where the tokens do not write the whole text
+    (``unknown_share`` of them are unknown): the figure must not be compared with other models' then. ``surprise`` lists
+    each token with its bits, where asked for.
+    """
+
+    bits_per_character: float
+    nats_per_token: float
+    perplexity: float
+    characters: int
+    tokens: int
+    unknown_share: float
+    comparable: bool
+    surprise: tuple[tuple[str, float], ...] | None = None
+
+
+class Scorer:
+    """Adds up what each document costs; the state starts at zero at each."""
+
+    def __init__(self, runtime: Runtime, tokenizer: Tokenizer, surprise: bool = False) -> None:
+        self._runtime, self._tokenizer = runtime, tokenizer
+        self._unwritable = np.array(tokenizer.unwritable, dtype=np.int64)
+        self._nats, self._tokens, self._characters, self._unknown, self._lost = 0.0, 0, 0, 0, 0
+        self._surprise: list[tuple[str, float]] | None = [] if surprise else None
+
+    def add_texts(self, documents: Iterable[Iterable[str]]) -> None:
+        """Long texts: ``<s>`` is read first, the state is carried over the pieces, no end is scored."""
+        for pieces in documents:
+            self._add_long(pieces, closing=False)
+
+    def add_lines(self, documents: Iterable[Iterable[str]]) -> None:
+        """Short documents: ``<s>`` before and after each; read side by side, sorted by length."""
+        waiting: list[IdArray] = []
+        for pieces in documents:
+            rest = iter(pieces)
+            parts = list(islice(rest, 2))
+            if len(parts) > 1 or (parts and len(parts[0]) > LONG):
+                self._add_waiting(waiting)  # first, so that the surprise stays in order
+                waiting = []
+                self._add_long(chain(parts, rest), closing=True)
+            elif parts and len(ids := self._encode(parts[0])):
+                waiting.append(ids)
+            if len(waiting) >= WAITING:
+                self._add_waiting(waiting)
+                waiting = []
+        self._add_waiting(waiting)
+
+    def score(self) -> Score:
+        """The sums so far. Raises ParrotletError where there was no text."""
+        if not self._characters or not self._tokens:
+            raise ParrotletError("there is nothing to score: the text is empty")
+        per_token = self._nats / self._tokens
+        # Where unknown symbols are skipped there is no token to count them by: their characters are counted then.
+        unknown = self._unknown / self._tokens or max(0, self._lost) / self._characters
+        return Score(
+            bits_per_character=self._nats / math.log(2) / self._characters,
+            nats_per_token=per_token,
+            perplexity=math.exp(min(per_token, 700.0)),
+            characters=self._characters,
+            tokens=self._tokens,
+            unknown_share=unknown,
+            comparable=unknown == 0 and self._lost == 0,
+            surprise=None if self._surprise is None else tuple(self._surprise),
+        )
+
+    def _encode(self, piece: str) -> IdArray:
+        """The ids of one piece; counts its characters and what of it the ids do not write."""
+        ids = np.asarray(self._tokenizer.encode(piece), dtype=np.int64)
+        normal, written = self._tokenizer.normalise(piece), self._tokenizer.decode(ids)
+        self._characters += len(normal)
+        self._unknown += int(np.isin(ids, self._unwritable).sum())
+        if written != normal:
+            self._lost += max(1, len(normal) - len(written))
+        return ids
+
+    def _count(self, ids: IdArray, nats: NatsArray) -> None:
+        self._nats += float(nats.sum())
+        self._tokens += len(ids)
+        if self._surprise is not None:
+            bits = nats / math.log(2)
+            names = (self._tokenizer.token(token) for token in ids.tolist())
+            self._surprise.extend(zip(names, bits.tolist(), strict=True))
+
+    def _add_long(self, pieces: Iterable[str], closing: bool) -> None:
+        stop = np.array([self._tokenizer.stop], dtype=np.int64)
+        before, state = stop, None
+        for piece in pieces:
+            targets = self._encode(piece)
+            if len(targets):
+                nats, state = self._read(np.concatenate((before, targets[:-1]))[None], targets[None], state)
+                self._count(targets, nats[0])
+                before = targets[-1:]
+        if closing and before is not stop:
+            nats, _ = self._read(before[None], stop[None], state)
+            self._count(stop, nats[0])
+
+    def _add_waiting(self, waiting: Sequence[IdArray]) -> None:
+        results: dict[int, NatsArray] = {}
+        order = sorted(range(len(waiting)), key=lambda place: len(waiting[place]))
+        for start in range(0, len(order), ROWS):
+            places = order[start : start + ROWS]
+            longest = len(waiting[places[-1]])
+            ids = np.full((len(places), longest + 2), self._tokenizer.stop, dtype=np.int64)  # (B, T + 2)
+            for row, place in enumerate(places):
+                ids[row, 1 : 1 + len(waiting[place])] = waiting[place]
+            nats, _ = self._read(ids[:, :-1], ids[:, 1:], None)
+            for row, place in enumerate(places):
+                results[place] = nats[row, : len(waiting[place]) + 1]  # the padding after the end is not counted
+        for place, document in enumerate(waiting):
+            self._count(np.append(document, self._tokenizer.stop), results[place])
+
+    def _read(self, ids: IdArray, targets: IdArray, state: State | None) -> tuple[NatsArray, State | None]:
+        """The cost in nats of each target after its id: (B, T) float64, and the state after the last."""
+        nats = np.empty(targets.shape, dtype=np.float64)
+        step = max(1, LOGITS_LIMIT // (len(ids) * len(self._tokenizer)))
+        for start in range(0, ids.shape[1], step):
+            end = start + step
+            logits, state = self._runtime.read(np.ascontiguousarray(ids[:, start:end]), state)  # (B, step, V)
+            highest = logits.max(axis=-1)
+            sums = np.exp(logits - highest[..., None]).sum(axis=-1, dtype=np.float64)
+            chosen = np.take_along_axis(logits, targets[:, start:end, None], axis=-1)[..., 0]
+            nats[:, start:end] = np.log(sums) + highest - chosen.astype(np.float64)
+        return nats, state
+
+
+def pieces_of(text: str) -> Iterator[str]:
+    """One string as pieces of bounded size, cut after a line end where there is one."""
+    start = 0
+    while start < len(text):
+        end = start + PIECE
+        if end < len(text):
+            end = text.rfind("\n", start, end) + 1 or end
+        yield text[start:end]
+        start = end

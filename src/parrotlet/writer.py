@@ -1,0 +1,340 @@
+"""A model file comes in; text goes out: whole, in pieces as it is decided, or its likeliest next tokens; and scores of text."""
+
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from parrotlet.bundle import Bundle, Card, load_bundle
+from parrotlet.decoding import Follower, decode_after
+from parrotlet.errors import ParrotletError, UsageError
+from parrotlet.generation import Batch, Beginning, Chunk, Plan, Source, Stepper, UserRule
+from parrotlet.novelty import Novelty
+from parrotlet.runtime import Runtime, State, open_runtime
+from parrotlet.sampling import Rules
+from parrotlet.scoring import LOGITS_LIMIT, Score, Scorer, pieces_of
+from parrotlet.settings import Settings, check
+from parrotlet.tokenizers import Tokenizer
+
+if TYPE_CHECKING:
+    from parrotlet.corpus import Corpus, Document
+
+__all__ = ["Score", "Text", "Writer", "load"]
+
+Path = Literal["auto", "compiled", "numpy"]
+LONGEST = 100_000_000  # tokens of one text
+MOST_TEXTS = 100_000
+MOST_STOPS, LONGEST_STOP = 1000, 1000
+ROWS = 256  # texts written side by side
+WHOLE_CHUNK = 16_384  # tokens per call when nothing has to be looked at in between; an interrupt waits for one call
+WATCHED_CHUNK = 64  # tokens per row and call when a stop string may end the text
+FIRST_CHUNK, LARGEST_CHUNK = 4, 256  # streaming: the first characters appear at once, then calls become rare
+
+
+@dataclass(frozen=True)
+class Text:
+    """One written text. ``text`` is the prompt and what follows; ``tokens`` counts the new ones, a closing ``<s>`` among them.
+
+    ``finish``: "stop" (the document ended, or a stop string came), "length", or "novel" (every way on would have copied).
+    ``probabilities``: each new token with the probability the network gave it, before any rule; where asked for.
+    """
+
+    text: str
+    tokens: int
+    seed: int
+    finish: str
+    probabilities: tuple[tuple[str, float], ...] | None = None
+
+
+class Writer:
+    """Writes with one model. The same prompt, settings and seed give the same text, alone or among others, streamed or not.
+
+    Every writing method takes ``prompt``; ``length``, the most new tokens; ``seed`` (None: a random one); ``stop``, strings
+    that end a text before them; ``novel``, what may not be copied; ``rule``, a function of probabilities (V,) and the ids so
+    far that gives back probabilities (V,); and the fields of ``sampling.Rules`` by name, such as ``temperature=0.8``.
+    They raise UsageError where one of these is wrong.
+    """
+
+    def __init__(self, bundle: Bundle, path: Path | Runtime = "auto") -> None:
+        """``path``: how to compute, "compiled" or "numpy" ("auto": the faster there is), or a runtime of one's own."""
+        self.bundle = bundle
+        if isinstance(path, str):
+            path = open_runtime(bundle.settings.network, bundle.weights, len(bundle.tokenizer), path)
+        self._runtime: Runtime = path
+
+    @property
+    def settings(self) -> Settings:
+        return self.bundle.settings
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self.bundle.tokenizer
+
+    @property
+    def card(self) -> Card:
+        return self.bundle.card
+
+    def write(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 300,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
+        novel: Novelty | None = None,
+        rule: UserRule | None = None,
+        **rules: Any,
+    ) -> str:
+        """One text: the prompt and what follows."""
+        return self.texts(1, prompt, length=length, seed=seed, stop=stop, novel=novel, rule=rule, **rules)[0].text
+
+    def generate(
+        self,
+        n: int = 1,
+        prompt: str = "",
+        *,
+        length: int = 300,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
+        novel: Novelty | None = None,
+        rule: UserRule | None = None,
+        **rules: Any,
+    ) -> list[str]:
+        """``n`` texts; the first k of them are the same for every ``n``."""
+        texts = self.texts(n, prompt, length=length, seed=seed, stop=stop, novel=novel, rule=rule, **rules)
+        return [each.text for each in texts]
+
+    def texts(
+        self,
+        n: int = 1,
+        prompt: str = "",
+        *,
+        length: int = 300,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
+        novel: Novelty | None = None,
+        rule: UserRule | None = None,
+        probabilities: bool = False,
+        **rules: Any,
+    ) -> list[Text]:
+        """``n`` texts, each with its seed, why it ended and, where asked for, its tokens' probabilities."""
+        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST_TEXTS:
+            raise UsageError(f"n must be a whole number from 1 to {MOST_TEXTS}, not {n!r}")
+        plan = self._plan(length, seed, stop, novel, rule, rules)
+        begin = self._begin(prompt)
+        together = 1 if plan.by_steps else ROWS
+        texts = []
+        for start in range(0, n, together):
+            rows = range(start, min(start + together, n))
+            texts += self._write_rows(begin, self._shown(prompt), plan, rows, probabilities)
+        return texts
+
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 300,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
+        novel: Novelty | None = None,
+        rule: UserRule | None = None,
+        **rules: Any,
+    ) -> Iterator[str]:
+        """The pieces of one text as they are decided, the prompt first; joined they are what ``write`` gives."""
+        plan = self._plan(length, seed, stop, novel, rule, rules)  # here, so that a wrong call fails at once
+        return self._stream(self._begin(prompt), self._shown(prompt), plan)
+
+    def next_tokens(self, prompt: str = "", n: int = 10) -> list[tuple[str, float]]:
+        """The ``n`` likeliest next tokens, likeliest first, with the network's own probabilities (they need not sum to 1)."""
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise UsageError(f"n must be a whole number from 1, not {n!r}")
+        logits = self._begin(prompt).logits[0].astype(np.float64)
+        probabilities = np.exp(logits - logits.max())
+        probabilities /= probabilities.sum()
+        banned = set(self._banned())
+        order = [int(each) for each in np.argsort(-probabilities, kind="stable") if int(each) not in banned]
+        return [(self.tokenizer.token(token), float(probabilities[token])) for token in order[:n]]
+
+    def score(
+        self,
+        text: "str | Corpus | Iterable[Document]",
+        form: Literal["text", "lines"] | None = None,
+        *,
+        surprise: bool = False,
+    ) -> Score:
+        """How well the model foresees a text, a corpus or documents.
+
+        ``form`` (None: the form the model was trained on): "text" reads each document as one long text, "lines" scores the
+        end of each document too; a string is then one document a line. ``surprise`` adds each token's bits.
+        """
+        form = form or self.card.form
+        if form not in ("text", "lines"):
+            raise UsageError(f"form must be 'text' or 'lines', not {form!r}")
+        documents: Iterable[Iterable[str]]
+        if isinstance(text, str):
+            lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            documents = [pieces_of(text)] if form == "text" else ([line] for line in lines if line.strip())
+        else:
+            given: Iterable[Document] = text.documents() if hasattr(text, "documents") else text
+            documents = (document.pieces for document in given)
+        scorer = Scorer(self._runtime, self.tokenizer, surprise)
+        (scorer.add_texts if form == "text" else scorer.add_lines)(documents)
+        return scorer.score()
+
+    def unknown(self, prompt: str) -> list[str]:
+        """The symbols or words of a prompt that the vocabulary does not hold, in order of appearance."""
+        return self.tokenizer.unknown(prompt)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one file, whole or not at all."""
+        self.bundle.save(path)
+
+    def _plan(
+        self,
+        length: int,
+        seed: int | None,
+        stop: str | Sequence[str],
+        novel: Novelty | None,
+        rule: UserRule | None,
+        rules: dict[str, Any],
+    ) -> Plan:
+        """The call's settings, checked."""
+        if isinstance(length, bool) or not isinstance(length, int) or not 0 <= length <= LONGEST:
+            raise UsageError(f"length must be a whole number of tokens from 0 to {LONGEST}, not {length!r}")
+        if seed is None:
+            seed = secrets.randbits(32)
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+            raise UsageError(f"seed must be a whole number from 0 to {2**63 - 1}, not {seed!r}")
+        if novel is not None and not isinstance(novel, Novelty):
+            raise UsageError("novel must be a Novelty, made from the training text and a number of characters")
+        if rule is not None and not callable(rule):
+            raise UsageError("rule must be a function of probabilities and ids that gives back probabilities")
+        stop_id = self.tokenizer.stop if self.card.form == "lines" else None
+        stops = _check_stops(stop)
+        return Plan(length, seed, check(Rules, rules), stops, novel, rule, stop_id, self._banned())
+
+    def _banned(self) -> tuple[int, ...]:
+        """Ids that are never drawn: in a long text its end is one of them."""
+        ends = () if self.card.form == "lines" else (self.tokenizer.stop,)
+        return (*self.tokenizer.unwritable, *ends)
+
+    def _begin(self, prompt: str) -> Beginning:
+        """Let the network read what comes before the first new token."""
+        if not isinstance(prompt, str):
+            raise UsageError(f"prompt must be a text, not {type(prompt).__name__}")
+        ids = np.asarray(self.tokenizer.encode(prompt), dtype=np.int64)
+        start = [self.tokenizer.stop]
+        if self.card.form == "text" and not len(ids):
+            start = self._line_end() or start
+        return Beginning(ids, *self._read_last(np.concatenate((np.array(start, dtype=np.int64), ids))))
+
+    def _line_end(self) -> list[int]:
+        """The id of a line end, where it has one of its own."""
+        ids = np.asarray(self.tokenizer.encode("\n"), dtype=np.int64).tolist()
+        return ids if len(ids) == 1 and self.tokenizer.decode(ids) == "\n" else []
+
+    def _read_last(self, ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float32], State]:
+        """The logits after the last id, (1, V), and the state; a long prompt is read in parts to bound the memory."""
+        step = max(1, LOGITS_LIMIT // len(self.tokenizer))
+        state = None
+        for start in range(0, len(ids), step):
+            logits, state = self._runtime.read(ids[None, start : start + step], state)
+        if state is None:
+            raise ParrotletError("there is nothing to begin from")
+        return logits[:, -1], state
+
+    def _shown(self, prompt: str) -> str:
+        """The prompt as it stands in the text: as typed, less blanks at its end that the tokenizer's normal form drops."""
+        shown = re.sub("[\ud800-\udfff]", "\ufffd", prompt)
+        kept = shown.rstrip(" \t")
+        return shown if kept == shown or self.tokenizer.normalise(shown)[-1:] in (" ", "\t") else kept
+
+    def _source(self, begin: Beginning, plan: Plan, rows: Sequence[int]) -> Source:
+        if plan.by_steps:
+            return Stepper(self._runtime, self.tokenizer, begin, plan, rows[0])
+        return Batch(self._runtime, begin, plan, rows)
+
+    def _stream(self, begin: Beginning, shown: str, plan: Plan) -> Iterator[str]:
+        if shown:
+            yield shown
+        follower = Follower(self.tokenizer, begin.prompt.tolist(), plan.stops)
+        source, size = self._source(begin, plan, [0]), FIRST_CHUNK
+        while source.rows and plan.length and not follower.stopped:
+            for chunk in source.advance(size):
+                yield from follower.push(chunk.ids.tolist())
+            size = min(2 * size, LARGEST_CHUNK)
+        yield from follower.finish()
+
+    def _write_rows(
+        self, begin: Beginning, shown: str, plan: Plan, rows: Sequence[int], probabilities: bool
+    ) -> list[Text]:
+        """The texts of some rows, written side by side; without stop strings no Python runs per token."""
+        source = self._source(begin, plan, rows)
+        prompt = begin.prompt.tolist()
+        followers = {row: Follower(self.tokenizer, prompt, plan.stops) for row in rows if plan.stops}
+        chunks: dict[int, list[Chunk]] = {row: [] for row in rows}
+        pieces: dict[int, list[str]] = {row: [] for row in rows}
+        size = WATCHED_CHUNK if plan.stops else max(LARGEST_CHUNK, WHOLE_CHUNK // len(rows))
+        while source.rows and plan.length:
+            for chunk in source.advance(size):
+                chunks[chunk.row].append(chunk)
+                if follower := followers.get(chunk.row):
+                    pieces[chunk.row] += follower.push(chunk.ids.tolist())
+                    if follower.stopped:
+                        source.drop(chunk.row)
+        return [
+            self._text(begin, shown, plan, chunks[row], followers.get(row), pieces[row], probabilities) for row in rows
+        ]
+
+    def _text(
+        self,
+        begin: Beginning,
+        shown: str,
+        plan: Plan,
+        chunks: list[Chunk],
+        follower: Follower | None,
+        pieces: list[str],
+        probabilities: bool,
+    ) -> Text:
+        ids = np.concatenate([np.zeros(0, dtype=np.int64), *(chunk.ids for chunk in chunks)])
+        finish = (chunks[-1].finish if chunks else None) or "length"
+        if follower:
+            ids = ids[: follower.tokens]
+            finish = "stop" if follower.stopped else finish
+            text = "".join([*pieces, *follower.finish()])
+        else:
+            text = self._decode(begin.prompt, ids)
+        listed = None
+        if probabilities:
+            values = np.concatenate(
+                [np.zeros(0, dtype=np.float32), *(chunk.probabilities for chunk in chunks)]
+            ).tolist()
+            listed = tuple(
+                (self.tokenizer.token(token), value) for token, value in zip(ids.tolist(), values, strict=False)
+            )
+        return Text(shown + text, len(ids), plan.seed, finish, listed)
+
+    def _decode(self, prompt: npt.NDArray[np.int64], ids: npt.NDArray[np.int64]) -> str:
+        """What ``ids`` write after the prompt, at once."""
+        before = "".join(decode_after(self.tokenizer, [], prompt.tolist()))
+        return self.tokenizer.decode(np.concatenate((prompt, ids)))[len(before) :]
+
+
+def _check_stops(stop: str | Sequence[str]) -> tuple[str, ...]:
+    stops = (stop,) if isinstance(stop, str) else tuple(stop)
+    if len(stops) > MOST_STOPS:
+        raise UsageError(f"stop: at most {MOST_STOPS} strings, not {len(stops)}")
+    for each in stops:
+        if not isinstance(each, str) or not 1 <= len(each) <= LONGEST_STOP:
+            raise UsageError(f"stop: each must be a text of 1 to {LONGEST_STOP} characters, not {each!r:.100}")
+    return stops
+
+
+def load(path: str | os.PathLike[str], path_kind: Path = "auto") -> Writer:
+    """Open a model file to write with. Raises ParrotletError with one line where it is not a sound model."""
+    return Writer(load_bundle(path), path_kind)

@@ -1,0 +1,249 @@
+"""Training: it learns, it resumes bit for bit, it keeps the best, it stops when it must."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from parrotlet import from_texts, load_bundle, training  # noqa: E402
+from parrotlet.errors import ParrotletError, UsageError  # noqa: E402
+from parrotlet.learning import Run  # noqa: E402
+from parrotlet.learning.events import Done, Evaluated, Note, Sample, Saved, Started  # noqa: E402
+from parrotlet.learning.plan import plan, weights_in  # noqa: E402
+from parrotlet.learning.schedule import learning_rate  # noqa: E402
+from parrotlet.settings import NetworkSettings, Settings, TrainingSettings, parse_settings  # noqa: E402
+
+TINY = {"hidden": 16, "embedding": 8, "batch": 4, "window": 16, "device": "cpu", "warmup": 5, "evaluations": 4}
+
+
+def long_text(lines=200):
+    return from_texts(["".join(f"the cat number {n * n % 97} sat on the mat.\n" for n in range(lines))], "text", "cats")
+
+
+def short_texts(count=120):
+    return from_texts([f"cat {n} sat on mat {n * n % 7}" for n in range(count)], "lines", "short cats")
+
+
+def run(corpus, output=None, **settings):
+    running = training(corpus, output, **{**TINY, **settings})
+    return running, list(running)
+
+
+def timeless(path):
+    """The lines of a metrics file without what depends on the clock."""
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+
+
+@pytest.mark.parametrize("corpus", [long_text, short_texts])
+def test_it_learns(corpus):
+    running, events = run(corpus(), steps=150, hidden=32, learning_rate=1e-2)
+    figures = [event.validation for event in events if isinstance(event, Evaluated)]
+    assert len(figures) == 4
+    assert figures[-1] < 0.6 * figures[0] or figures[-1] < 1.5
+    assert running.bundle.card.validation_bits_per_character == min(figures)
+
+
+@pytest.mark.parametrize("stop_at", [1, 7, 20, 33])
+@pytest.mark.parametrize(
+    ("corpus", "settings"),
+    [
+        (long_text, {"network": "lstm", "dropout_output": 0.3}),
+        (short_texts, {"network": "gru", "dropout_between": 0.2, "layers": 2, "optimizer": "adam"}),
+        (long_text, {"network": "rnn", "optimizer": "rmsprop", "precision": "float32"}),
+        (long_text, {"optimizer": "sgd", "momentum": 0.9, "level": "word", "schedule": "step"}),
+    ],
+    ids=["lstm-text", "gru-lines", "rnn-rmsprop", "words-sgd"],
+)
+def test_a_resumed_run_equals_one_that_never_stopped(tmp_path, corpus, settings, stop_at):
+    whole, _ = run(corpus(), tmp_path / "whole.safetensors", steps=40, **settings)
+    broken = training(corpus(), tmp_path / "broken.safetensors", **{**TINY, "steps": 40, **settings})
+    for event in broken:
+        step = getattr(event, "step", None)
+        if stop_at == 1 or (isinstance(event, Evaluated | Sample) and step >= stop_at):
+            broken.stop()
+    resumed = training(corpus(), tmp_path / "broken.safetensors", resume=True)
+    list(resumed)
+    for name, array in whole.bundle.weights.items():
+        assert np.array_equal(array, resumed.bundle.weights[name]), name
+    assert timeless(tmp_path / "whole.run" / "metrics.jsonl") == timeless(tmp_path / "broken.run" / "metrics.jsonl")
+    saved = load_bundle(tmp_path / "broken.safetensors")
+    assert all(np.array_equal(array, saved.weights[name]) for name, array in whole.bundle.weights.items())
+
+
+def test_stopping_at_any_step_saves_the_best_and_says_how_to_go_on(tmp_path):
+    running = training(long_text(), tmp_path / "m.safetensors", **TINY, steps=1000)
+    for event in running:
+        if isinstance(event, Started):
+            running.stop()
+        last = event
+    assert isinstance(last, Done)
+    assert (last.reason, last.path) == ("interrupted", str(tmp_path / "m.safetensors"))
+    assert "--resume" in last.advice
+    assert load_bundle(last.path).card.steps == last.step
+
+
+def test_with_nothing_to_resume_it_says_so_and_starts(tmp_path):
+    events = list(training(long_text(), tmp_path / "m.safetensors", resume=True, **TINY, steps=3))
+    assert any(isinstance(event, Note) and "nothing to resume" in event.text for event in events)
+    assert events[-1].reason == "finished"
+
+
+def test_resuming_a_finished_run_says_so_and_stops(tmp_path):
+    run(long_text(), tmp_path / "m.safetensors", steps=3)
+    again = training(long_text(), tmp_path / "m.safetensors", resume=True, steps=3)
+    (only,) = list(again)
+    assert only.reason == "nothing to do"
+    assert "finished already" in only.advice
+    assert again.bundle is not None
+
+
+def test_a_finished_run_leaves_no_large_files(tmp_path):
+    run(long_text(), tmp_path / "m.safetensors", steps=3)
+    left = {path.name for path in (tmp_path / "m.run").iterdir()}
+    assert left == {"run.json", "checkpoint.safetensors", "metrics.jsonl"}
+    assert (tmp_path / "m.run" / "checkpoint.safetensors").stat().st_size < 20_000
+
+
+@pytest.mark.parametrize("damage", ["run.json", "checkpoint.safetensors"])
+def test_a_damaged_run_folder_is_one_clear_line(tmp_path, damage):
+    running = training(long_text(), tmp_path / "m.safetensors", **TINY, steps=50)
+    for event in running:
+        if isinstance(event, Evaluated):
+            running.stop()
+    (tmp_path / "m.run" / damage).write_bytes(b"\x00garbage")
+    with pytest.raises(ParrotletError, match="damaged, so this run cannot go on"):
+        list(training(long_text(), tmp_path / "m.safetensors", resume=True))
+
+
+def test_the_file_holds_the_best_state_by_validation(tmp_path):
+    settings = {"steps": 60, "learning_rate": 0.5, "schedule": "constant", "clip": 0.0, "optimizer": "sgd"}
+    running, events = run(short_texts(), tmp_path / "m.safetensors", **settings)
+    evaluations = [event for event in events if isinstance(event, Evaluated)]
+    best = min(evaluations, key=lambda event: event.validation)
+    assert [event.best for event in evaluations][evaluations.index(best)]
+    assert running.bundle.card.validation_bits_per_character == best.validation
+    assert len([event for event in events if isinstance(event, Saved)]) == sum(e.best for e in evaluations) + 1
+
+
+def test_early_stopping_counts_evaluations_without_a_gain():
+    _, events = run(short_texts(), steps=4000, evaluations=400, patience=3, learning_rate=0.05, hidden=32)
+    assert events[-1].reason == "early"
+    figures = [event.validation for event in events if isinstance(event, Evaluated)]
+    assert min(figures[-3:]) >= min(figures[:-3])
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_says_what_to_change(tmp_path):
+    settings = {"optimizer": "sgd", "learning_rate": 10.0, "momentum": 0.99, "clip": 0.0, "weight_decay": 10.0}
+    running, events = run(long_text(), tmp_path / "m.safetensors", steps=500, warmup=0, schedule="constant", **settings)
+    assert events[-1].reason == "not finite"
+    assert "training.learning_rate = 2.5 instead of 10" in events[-1].advice
+    if running.bundle is not None:
+        assert all(np.isfinite(array).all() for array in running.bundle.weights.values())
+        assert load_bundle(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize("epochs", [2, 1.5])
+def test_epochs_are_counted(epochs):
+    _, events = run(short_texts(), epochs=epochs, evaluations=None)
+    assert events[-1].epoch == pytest.approx(epochs, abs=0.2)
+    assert sum(isinstance(event, Evaluated) for event in events) == math.ceil(epochs)
+
+
+def test_without_validation_the_last_state_is_kept():
+    running, events = run(short_texts(), steps=8, validation=0.0)
+    assert any(isinstance(event, Note) and "nothing is held back" in event.text for event in events)
+    assert running.bundle.card.validation_bits_per_character is None
+
+
+def test_samples_come_at_three_temperatures_after_each_evaluation():
+    _, events = run(long_text(), steps=8)
+    assert [event.temperature for event in events if isinstance(event, Sample)] == [0.2, 0.5, 1.0] * 4
+
+
+def test_fine_tuning_keeps_what_was_learned_and_learns_new_symbols(tmp_path):
+    first, _ = run(long_text(), tmp_path / "first.safetensors", steps=150, hidden=32, learning_rate=1e-2)
+    new = from_texts(["".join(f"the çat number {n} sat on the mat.\n" for n in range(100))], "text", "new")
+    second, events = run(new, start_from=tmp_path / "first.safetensors", steps=1, learning_rate=1e-5)
+    old, grown = first.bundle.tokenizer, second.bundle.tokenizer
+    assert len(grown) == len(old) + 1
+    assert [old.token(i) for i in range(len(old))] == [grown.token(i) for i in range(len(old))]
+    assert any(isinstance(event, Note) and "ç" in event.text for event in events)
+    scratch, _ = run(new, steps=1, hidden=32)
+    known, unknown = (r.bundle.card.validation_bits_per_character for r in (second, scratch))
+    assert known < 0.7 * unknown
+
+
+def test_a_missing_output_folder_is_told_before_training():
+    with pytest.raises(ParrotletError, match=r"the output folder '.*nowhere' does not exist"):
+        training(long_text(), "nowhere/m.safetensors", **TINY, steps=1)
+    with pytest.raises(UsageError, match=r"must end in \.safetensors"):
+        training(long_text(), "m.pt", **TINY, steps=1)
+
+
+def test_an_unavailable_device_is_an_error_not_a_silent_cpu():
+    if torch.backends.mps.is_available():
+        pytest.skip("mps is available here")
+    with pytest.raises(ParrotletError, match=r"training\.device = 'mps' is not available"):
+        run(long_text(), steps=1, device="mps")
+
+
+def test_a_run_is_an_iterator_that_any_face_can_loop_over():
+    running = training(short_texts(), **TINY, steps=2)
+    assert isinstance(running, Run)
+    assert isinstance(next(running), Note | Started)
+    names = [event.as_json()["event"] for event in running]
+    assert names[-1] == "done"
+
+
+def test_a_user_s_random_numbers_are_left_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    run(short_texts(), steps=2)
+    assert torch.equal(torch.rand(3), expected)
+
+
+class TestSchedule:
+    @pytest.mark.parametrize("schedule", ["cosine", "linear", "step", "constant"])
+    def test_it_warms_up_and_never_rises_after(self, schedule):
+        settings = TrainingSettings(schedule=schedule, warmup=10, learning_rate=1.0)
+        rates = [learning_rate(settings, step, step / 100) for step in range(101)]
+        assert rates[0] < rates[5] < rates[10]
+        assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+        assert max(rates) <= 1.0
+
+    def test_known_values(self):
+        cosine = TrainingSettings(schedule="cosine", warmup=0, learning_rate=1.0, final_rate=0.0)
+        assert learning_rate(cosine, 9, 0.5) == pytest.approx(0.5)
+        linear = TrainingSettings(schedule="linear", warmup=0, learning_rate=1.0, final_rate=0.2)
+        assert learning_rate(linear, 9, 1.0) == pytest.approx(0.2)
+        stages = TrainingSettings(schedule="step", warmup=0, learning_rate=1.0, step_decay=0.5, step_stages=4)
+        assert [learning_rate(stages, 9, f) for f in (0.1, 0.3, 0.6, 0.9)] == [1, 0.5, 0.25, 0.125]
+
+
+class TestPlan:
+    def test_more_time_never_makes_the_network_smaller(self):
+        sizes = [plan(Settings(), 1_000_000, 80, seconds).network.hidden for seconds in (5, 60, 900, 10_000)]
+        assert sizes == sorted(sizes)
+        assert sizes[0] < sizes[-1]
+
+    def test_what_the_user_set_stays(self):
+        settings = parse_settings({"network": {"hidden": 48, "dropout_output": 0.25}, "training": {"batch": 7}})
+        planned = plan(settings, 1000, 80, 600)
+        assert (planned.network.hidden, planned.network.dropout_output, planned.training.batch) == (48, 0.25, 7)
+
+    def test_a_run_counted_in_steps_is_planned_alike_on_every_machine(self):
+        settings = parse_settings({"training": {"steps": 500}})
+        assert plan(settings, 9000, 80, None) == plan(settings, 9000, 80, None)
+
+    def test_a_small_corpus_read_often_gets_more_dropout(self):
+        settings = parse_settings({"training": {"epochs": 50}})
+        often = plan(settings, 10_000, 80, None).network.dropout_output
+        assert often > plan(parse_settings({"training": {"epochs": 2}}), 10_000, 80, None).network.dropout_output
+
+    def test_weights_are_counted(self):
+        assert weights_in(NetworkSettings(hidden=10, embedding=5, layers=2), 7) == 4 * (10 * 5 + 3 * 100) + 70
