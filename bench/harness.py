@@ -25,8 +25,7 @@ def data_folder() -> Path:
 def parrotlet(*arguments: object) -> list[str]:
     """The command line of parrotlet: the script beside this Python, or the module where it is not installed."""
     script = shutil.which("parrotlet", path=str(Path(sys.executable).parent))
-    start = [script] if script else [sys.executable, "-c", "from parrotlet.cli import main; main()"]
-    return [*start, *map(str, arguments)]
+    return [*([script] if script else [sys.executable, "-m", "parrotlet"]), *map(str, arguments)]
 
 
 def run(command: Sequence[str]) -> str:
@@ -34,17 +33,11 @@ def run(command: Sequence[str]) -> str:
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["(nothing printed)"]
-        raise RuntimeError(f"{shown(command)} ended with status {done.returncode}: {lines[-1]}")
+        raise RuntimeError(f"{' '.join(command)} ended with status {done.returncode}: {lines[-1]}")
     return done.stdout
 
 
-def shown(command: Sequence[str]) -> str:
-    """A command as a user would type it."""
-    last = command.index(next(part for part in command if part.endswith("main()"))) if "-c" in command else 0
-    return " ".join(["parrotlet", *(f"'{part}'" if " " in part else part for part in command[last + 1 :])])
-
-
-def train(source: Path, model: Path, *options: object) -> tuple[float, list[dict[str, Any]]]:
+def train(source: str | Path, model: Path, *options: object) -> tuple[float, list[dict[str, Any]]]:
     """Run ``parrotlet train --json``; the wall clock of the whole command in seconds, and its events."""
     start = time.perf_counter()
     printed = run(parrotlet("train", source, "-o", model, *options, "--json"))
@@ -78,7 +71,8 @@ def median_seconds(action: Callable[[], object], times: int) -> float:
 def machine() -> str:
     """One line on where figures were measured, and whether the machine was quiet."""
     load = f", load {os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else ""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}{load}"
+    python = platform.python_version()
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, Python {python}{load}"
 
 
 class Table:
@@ -113,3 +107,15 @@ def use_utf8() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def small_model(folder: Path, steps: int) -> Path:
+    """The lessons' network, one LSTM of 128 units, trained for a moment.
+
+    Its text: nietzsche in lower case (57 symbols) where PARROTLET_DATA holds it, else the embedded manual.
+    """
+    text = Path(os.environ.get("PARROTLET_DATA", ".")) / "nietzsche" / "nietzsche.txt"
+    model = folder / "small.safetensors"
+    source = text if text.is_file() else "manual"
+    train(source, model, "--lowercase", "--hidden", 128, "--steps", steps)
+    return model

@@ -1,4 +1,4 @@
-"""Hand-made stand-ins whose behaviour is known exactly: a tokenizer of few tokens and runtimes of known distributions."""
+"""Hand-made stand-ins whose behaviour is known exactly: a small tokenizer, and a runtime of known distributions."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
@@ -21,7 +21,7 @@ ID = {token: place for place, token in enumerate(TOKENS)}
 
 
 class FakeTokenizer:
-    """Greedy over TOKENS; a symbol it does not know is ``<unk>``; ``é`` is written in two halves; upper case is lowered."""
+    """Greedy over TOKENS; unknown symbols are ``<unk>``; ``é`` is written in two halves; upper case is lowered."""
 
     level = "fake"
     stop = ID["<s>"]
@@ -42,23 +42,18 @@ class FakeTokenizer:
             text = text[len(token or "x") :]
         return np.array(ids, dtype=np.int64)
 
-    def stream(self, ids: Iterable[int]) -> Iterator[str]:
-        pending = False
-        for each in ids:
-            if each == ID["<0>"]:
-                yield "\ufffd" if pending else ""
-                pending = True
-            elif each == ID["<1>"]:
-                yield "é" if pending else "\ufffd"
-                pending = False
-            else:
-                yield ("\ufffd" if pending else "") + ("" if TOKENS[each] in ("<unk>", "<s>") else TOKENS[each])
-                pending = False
-        if pending:
-            yield "\ufffd"
+    def decoder(self) -> "FakeDecoder":
+        return FakeDecoder()
 
     def decode(self, ids: Iterable[int]) -> str:
-        return "".join(self.stream(int(each) for each in ids))
+        decoder = self.decoder()
+        return decoder.push(ids) + decoder.flush()
+
+    def stream(self, ids: Iterable[int]) -> Iterator[str]:
+        decoder = self.decoder()
+        for each in ids:
+            yield decoder.push((each,))
+        yield decoder.flush()
 
     def token(self, id: int) -> str:
         return TOKENS[id]
@@ -68,6 +63,24 @@ class FakeTokenizer:
 
     def to_json(self) -> dict[str, Any]:
         return {"level": self.level}
+
+
+class FakeDecoder:
+    pending = False
+
+    def push(self, ids: Iterable[int]) -> str:
+        return "".join(map(self._piece, ids))
+
+    def _piece(self, token: int) -> str:
+        broken = self.flush()
+        self.pending = token == ID["<0>"]
+        if token == ID["<1>"]:
+            return "é" if broken else "\ufffd"
+        return broken + ("" if TOKENS[token].startswith("<") else TOKENS[token])
+
+    def flush(self) -> str:
+        pending, self.pending = self.pending, False
+        return "\ufffd" if pending else ""
 
 
 Known = Callable[[Sequence[int]], Mapping[str, float]]

@@ -1,4 +1,4 @@
-"""Writes the fixture of the current format: ``python tests/make_fixture.py``. Never run it for a format already released.
+"""Writes the fixture of the current format: ``python tests/make_fixture.py``. Never again for a released format.
 
 The weights come from a fixed generator; the texts it must write are stored in its report card.
 """

@@ -199,6 +199,8 @@ def test_where_a_file_can_not_be_is_told(tmp_path: Path) -> None:
         make_bundle().save(tmp_path / "missing" / "m.safetensors")
     with pytest.raises(ParrotletError, match="it is a folder"):
         make_bundle().save(tmp_path)
+    with pytest.raises(ParrotletError, match="cannot write"):
+        make_bundle().save(tmp_path / "a\0b")
     if os.path.exists(os.devnull) and os.name == "posix":
         with pytest.raises(ParrotletError, match="it is not a file"):
             make_bundle().save(os.devnull)
@@ -256,7 +258,6 @@ def rewrite(path: Path, header: Any, body: bytes) -> None:
         ((2).to_bytes(8, "little") + b"{}", "something else"),
         ((2).to_bytes(8, "little") + b"{]", "not valid JSON"),
         ((4).to_bytes(8, "little") + b"{\xff\xff}", "not valid JSON"),
-        ((2).to_bytes(8, "little") + b"{}tail", "bytes follow"),
     ],
 )
 def test_what_is_not_a_model_is_told(tmp_path: Path, content: bytes, message: str) -> None:
@@ -268,13 +269,13 @@ def test_what_is_not_a_model_is_told(tmp_path: Path, content: bytes, message: st
 
 
 def test_what_is_no_file_is_told(saved: Path) -> None:
-    with pytest.raises(ParrotletError, match="did you mean 'model.safetensors'"):
+    with pytest.raises(ParrotletError, match=r"did you mean 'model\.safetensors'"):
         load_bundle(saved.with_name("modell.safetensors"))
     with pytest.raises(ParrotletError, match="there is no file"):
         load_bundle(saved.parent / "missing" / "m.safetensors")
     with pytest.raises(ParrotletError, match="is a folder"):
         load_bundle(saved.parent)
-    with pytest.raises(ParrotletError, match="cannot read|no file"):
+    with pytest.raises(ParrotletError, match=r"cannot read|no file"):
         load_bundle("a\0b")
     if os.name == "posix":
         os.mkfifo(saved.with_name("pipe"))

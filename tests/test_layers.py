@@ -28,6 +28,7 @@ RANKS = {
     "novelty": 5,
     "decoding": 6,
     "generation": 6,
+    "writing": 6,
     "scoring": 6,
     "writer": 7,
     "learning": 8,

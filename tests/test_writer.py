@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import parrotlet.writer
+import parrotlet.writing
 from parrotlet.decoding import StopWatch
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.novelty import Novelty
@@ -118,7 +120,7 @@ def test_the_size_of_the_chunks_does_not_matter(monkeypatch: pytest.MonkeyPatch)
     whole = writer.generate(3, **asked)
     for size in (1, 3, 64):
         for name in ("WATCHED_CHUNK", "FIRST_CHUNK", "LARGEST_CHUNK"):
-            monkeypatch.setattr(parrotlet.writer, name, size)
+            monkeypatch.setattr(parrotlet.writing, name, size)
         assert writer.generate(3, **asked) == whole
         assert "".join(writer.stream(**asked)) == whole[0]
     assert {rows for rows, _ in runtime.calls} >= {1, 3}
@@ -183,6 +185,7 @@ def test_only_what_may_begin_a_stop_string_is_held_back() -> None:
     writer, _ = fake_writer(always("a", "b", "c", "d"))
     assert list(writer.stream(stop="cdab", length=3, seed=1)) == ["a", "b", "c"]
     assert list(writer.stream(stop="bd", length=4, seed=1)) == ["a", "bc", "d"]
+    assert list(writer.stream(stop="cdbb", length=10, seed=1)) == ["a", "b", "cda", "b", "cda", "b"]
 
 
 def test_the_text_with_a_stop_string_begins_the_text_without() -> None:
@@ -216,7 +219,7 @@ def test_how_a_text_is_cut_does_not_change_where_it_stops(text: str, cuts: list[
         return out + watch.finish(), False
 
     borders = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    pieces = [text[begin:end] for begin, end in zip(borders, borders[1:], strict=False)]
+    pieces = [text[begin:end] for begin, end in pairwise(borders)]
     assert run(pieces) == run(text) == run([text])
     written, stopped = run(text)
     assert stopped == any(stop in text for stop in stops)

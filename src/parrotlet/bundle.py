@@ -1,7 +1,7 @@
-"""A model file comes in and a Bundle goes out, checked, without running any code; a Bundle comes in and one file goes out.
+"""A model file comes in and a checked Bundle goes out, and back; no code of the file is ever run.
 
-The file is a .safetensors: the weights as float32 arrays; in the header's metadata, as JSON texts, the format number, the
-settings, the tokenizer, the model card and the report card.
+The file is a .safetensors: the weights as float32 arrays; in the header's metadata, as JSON texts, the format
+number, the settings, the tokenizer, the model card and the report card.
 """
 
 import json
@@ -53,21 +53,21 @@ class Evaluation(Section):
 class Card(Section):
     """What a model was made from and how well it does: shown by ``parrotlet inspect``."""
 
-    trained_on: str = Field("", max_length=10_000, description="the corpus' short name")
-    form: Literal["text", "lines"] = Field("text", description="one long text, or short documents")
-    characters: int = Field(0, ge=0, description="of the normalised training text")
-    tokens: int = Field(0, ge=0)
-    documents: int = Field(0, ge=0)
-    seconds: float = Field(0.0, ge=0, description="of training")
-    steps: int = Field(0, ge=0)
-    epochs: float = Field(0.0, ge=0)
+    trained_on: str = Field(default="", max_length=10_000, description="the corpus' short name")
+    form: Literal["text", "lines"] = Field(default="text", description="one long text, or short documents")
+    characters: int = Field(default=0, ge=0, description="of the normalised training text")
+    tokens: int = Field(default=0, ge=0)
+    documents: int = Field(default=0, ge=0)
+    seconds: float = Field(default=0.0, ge=0, description="of training")
+    steps: int = Field(default=0, ge=0)
+    epochs: float = Field(default=0.0, ge=0)
     validation_bits_per_character: float | None = None
-    parameters: int = Field(0, ge=0)
-    date: str = Field("", max_length=100, description="ISO 8601")
-    version: str = Field("", max_length=100, description="of parrotlet, at training")
-    device: str = Field("", max_length=1000)
-    history: tuple[Evaluation, ...] = Field((), max_length=100_000)
-    notes: tuple[str, ...] = Field((), max_length=10_000)
+    parameters: int = Field(default=0, ge=0)
+    date: str = Field(default="", max_length=100, description="ISO 8601")
+    version: str = Field(default="", max_length=100, description="of parrotlet, at training")
+    device: str = Field(default="", max_length=1000)
+    history: tuple[Evaluation, ...] = Field(default=(), max_length=100_000)
+    notes: tuple[str, ...] = Field(default=(), max_length=10_000)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,8 @@ def _parts(header: Header, name: str) -> Parts:
         raise ParrotletError(f"{name}: {FORMAT_KEY} must be a whole number, not {number[:20]!r}")
     if int(number) > FORMAT:
         raise ParrotletError(
-            f"{name} was made by a newer parrotlet (format {int(number)}; this one reads up to {FORMAT}): update parrotlet"
+            f"{name} was made by a newer parrotlet (format {int(number)}; this one reads up to {FORMAT}): "
+            "update parrotlet"
         )
     parts: Parts = {}
     for part, text in header.metadata.items():

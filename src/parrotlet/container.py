@@ -1,9 +1,9 @@
 """A path comes in and the checked header of a safetensors file goes out, then its arrays; and back, written atomically.
 
-Files are untrusted: each size and name is compared with what the file really holds before memory is taken for it. The
-layout is that of safetensors (https://github.com/huggingface/safetensors): eight bytes of header length, little endian;
-a JSON header; the arrays, which tile the rest of the file. It is written here and not by the safetensors library because
-that one orders the metadata anew on each run; the same model must give the same bytes.
+Files are untrusted: each size and name is compared with what the file really holds before memory is taken for it.
+The layout is that of safetensors (https://github.com/huggingface/safetensors): eight bytes of header length, little
+endian; a JSON header; the arrays, which tile the rest of the file. It is written here and not by the safetensors
+library because that one orders the metadata anew on each run; the same model must give the same bytes.
 """
 
 import contextlib
@@ -192,7 +192,7 @@ def read_arrays(file: BinaryIO, header: Header, name: str) -> dict[str, FloatArr
     for array, (begin, end) in header.ranges.items():
         values = np.empty((end - begin) // 4, dtype="<f4")
         file.seek(begin)
-        if file.readinto(memoryview(values).cast("B") if len(values) else bytearray()) != end - begin:  # type: ignore[attr-defined]
+        if file.readinto(values.data.cast("B") if len(values) else bytearray()) != end - begin:  # type: ignore[attr-defined]
             raise ParrotletError(f"{name} is cut short")
         if not np.isfinite(values).all():
             raise ParrotletError(f"{name}: the array {array!r} holds numbers that are not finite")
@@ -219,23 +219,24 @@ def container_chunks(arrays: Mapping[str, FloatArray], metadata: Mapping[str, st
     for name in sorted(arrays):
         values = np.ascontiguousarray(arrays[name], dtype="<f4").reshape(-1)
         if len(values):
-            yield memoryview(values).cast("B")
+            yield values.data.cast("B")
 
 
 def write_atomically(path: str | os.PathLike[str], chunks: Iterable[bytes | memoryview]) -> None:
     """Write a file whole or not at all: a temporary file in the same folder, synced to disk, takes the old one's place.
 
-    Raises ParrotletError with one line where the folder is missing, the disk is full or writing is not allowed; the file
-    that was there before is then untouched and the temporary one is gone.
+    Raises ParrotletError with one line where the folder is missing, the disk is full or writing is not allowed; the
+    file that was there before is then untouched and the temporary one is gone.
     """
-    target = Path(os.path.realpath(path))  # a link stays a link
-    if target.exists() and not target.is_file():
-        raise ParrotletError(f"cannot write {os.fspath(path)}: it is {'a folder' if target.is_dir() else 'not a file'}")
-    if not target.parent.is_dir():
-        raise ParrotletError(f"cannot write {os.fspath(path)}: there is no folder {Path(path).parent}; make it first")
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
+        target = Path(os.path.realpath(path))  # a link stays a link
+        if target.exists() and not target.is_file():
+            kind = "a folder" if target.is_dir() else "not a file"
+            raise ParrotletError(f"cannot write {os.fspath(path)}: it is {kind}")
+        if not target.parent.is_dir():
+            raise ParrotletError(f"cannot write {os.fspath(path)}: there is no folder {target.parent}; make it first")
         _sweep(target)
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         try:
             with open(temporary, "xb") as file:
                 for chunk in chunks:
@@ -248,8 +249,9 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[bytes | memo
                 temporary.unlink(missing_ok=True)
             raise
         _sync_folder(target.parent)
-    except OSError as error:
-        raise ParrotletError(f"cannot write {os.fspath(path)}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ParrotletError(f"cannot write {os.fspath(path)}: {reason}") from error
 
 
 def _sweep(target: Path) -> None:

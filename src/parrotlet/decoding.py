@@ -1,36 +1,15 @@
-"""Ids of one text come in, one by one; its text goes out as it is decided, up to a stop string."""
+"""Ids of one text come in as they are drawn; its text goes out as it is decided, up to a stop string."""
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from parrotlet.tokenizers import Tokenizer
-
-
-def decode_after(tokenizer: Tokenizer, before: list[int], ids: list[int]) -> list[str]:
-    """The pieces of ``ids`` when they follow ``before``; what an unfinished last character would add is left out."""
-    pieces = list(tokenizer.stream([*before, *ids]))
-    return pieces[len(before) : len(before) + len(ids)]
+from parrotlet.tokenizers import Decoder, Tokenizer
 
 
-class Decoder:
-    """Text from ids that are pushed one by one, in the context of the ids before them."""
-
-    def __init__(self, tokenizer: Tokenizer, before: Sequence[int]) -> None:
-        self._waiting: deque[int] = deque(before)
-        self._pieces = tokenizer.stream(self._feed())
-        for _ in range(len(before)):
-            next(self._pieces)
-
-    def _feed(self) -> Iterator[int]:
-        while self._waiting:
-            yield self._waiting.popleft()
-
-    def push(self, token: int) -> str:
-        self._waiting.append(token)
-        return next(self._pieces)
-
-    def finish(self) -> str:
-        return "".join(self._pieces)
+def decoder_after(tokenizer: Tokenizer, before: Iterable[int]) -> Decoder:
+    """A decoder that goes on where the ids ``before`` have ended."""
+    decoder = tokenizer.decoder()
+    decoder.push(before)
+    return decoder
 
 
 class StopWatch:
@@ -41,8 +20,6 @@ class StopWatch:
 
     def push(self, piece: str) -> str:
         """What is certain to belong to the text; sets ``stopped`` when a stop string is complete."""
-        if not self._stops:
-            return piece
         text = self._held + piece
         # The string that is complete first counts, the longest of those: so it does not matter how the text is cut.
         found = [(text.find(stop) + len(stop), -len(stop)) for stop in self._stops if stop in text]
@@ -73,28 +50,32 @@ class Follower:
     The ids up to the one that completes a stop string count, those after it do not.
     """
 
-    def __init__(self, tokenizer: Tokenizer, prompt: Sequence[int], stops: tuple[str, ...]) -> None:
-        self._decoder, self._watch = Decoder(tokenizer, prompt), StopWatch(stops)
+    def __init__(self, tokenizer: Tokenizer, prompt: Iterable[int], stops: tuple[str, ...]) -> None:
+        self._decoder, self._watch = decoder_after(tokenizer, prompt), StopWatch(stops) if stops else None
         self.tokens = 0
 
     @property
     def stopped(self) -> bool:
-        return self._watch.stopped
+        return self._watch is not None and self._watch.stopped
 
     def push(self, ids: Sequence[int]) -> Iterator[str]:
-        """The pieces that are certain once ``ids`` are written; nothing after a stop string."""
+        """The pieces that are certain once ``ids`` are written, none of them empty; nothing after a stop string."""
+        if self._watch is None:
+            self.tokens += len(ids)
+            if piece := self._decoder.push(ids):
+                yield piece
+            return
         for token in ids:
             self.tokens += 1
-            piece = self._watch.push(self._decoder.push(token))
-            if piece:
+            if piece := self._watch.push(self._decoder.push((token,))):
                 yield piece
             if self.stopped:
                 return
 
     def finish(self) -> Iterator[str]:
         """What was held back, once no more ids come."""
-        if self.stopped:
-            return
-        piece = self._watch.push(self._decoder.finish()) + self._watch.finish()
+        piece = self._decoder.flush()
+        if self._watch is not None:
+            piece = "" if self.stopped else self._watch.push(piece) + self._watch.finish()
         if piece:
             yield piece

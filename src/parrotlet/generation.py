@@ -1,7 +1,7 @@
 """What the network says after a prompt comes in; new tokens and the reason why they end go out.
 
-There are two sources of tokens: ``Batch`` writes many rows in the compiled loop; ``Stepper`` writes one row, token by token,
-for what the loop cannot do.
+There are two sources of tokens: ``Batch`` writes many rows in the compiled loop; ``Stepper`` writes one row, token by
+token, for what the loop cannot do.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from parrotlet.decoding import decode_after
+from parrotlet.decoding import decoder_after
 from parrotlet.errors import UsageError
 from parrotlet.novelty import Novelty
 from parrotlet.runtime import Runtime, State
@@ -44,8 +44,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Beginning:
-    """The prompt's ids, and what the network says after it has read them: logits (1, V) and state, for one row."""
+    """The prompt as shown and as ids, and what the network says after it: logits (1, V) and state, for one row."""
 
+    shown: str
     prompt: IdArray
     logits: FloatArray
     state: State
@@ -163,7 +164,7 @@ class Stepper:
         self._runtime, self._tokenizer, self._plan, self._row = runtime, tokenizer, plan, row
         self._logits, self._state, self._position = begin.logits, begin.state, 0
         self._history = History(begin.prompt)
-        self._text = "".join(decode_after(tokenizer, [], begin.prompt.tolist())) if plan.novel else ""
+        self._text = tokenizer.decoder().push(begin.prompt.tolist()) if plan.novel else ""
 
     def drop(self, row: int) -> None:
         self.rows = [other for other in self.rows if other != row]
@@ -201,8 +202,7 @@ class Stepper:
         """Whether the token's text leaves the whole novel; if so it is added to what was written."""
         if self._plan.novel is None:
             return True
-        recent = self._history.ids[-CONTEXT:].tolist()
-        piece = "".join(decode_after(self._tokenizer, recent, [token]))
+        piece = decoder_after(self._tokenizer, self._history.ids[-CONTEXT:].tolist()).push((token,))
         kept = self._text[-self._plan.novel.n :] + piece
         if piece and self._plan.novel.copies(kept, len(piece)):
             return False

@@ -1,9 +1,9 @@
 """The training text comes in; whether a piece of new text copies N characters of it in one piece goes out.
 
 The idea is markovify's (https://github.com/jsvine/markovify): refuse output that repeats its source. All N-character
-spans of the text are kept as sorted 64-bit polynomial hashes, 8 bytes a character, so that one look-up is a binary search.
-Two different spans share a hash with a chance of about 1 in 10^19 per pair; what then happens is that a token is drawn
-again without need. A copy is never missed.
+spans of the text are kept as sorted 64-bit polynomial hashes, 8 bytes a character, so that one look-up is a binary
+search. Two different spans share a hash with a chance of about 1 in 10^19 per pair; what then happens is that a token
+is drawn again without need. A copy is never missed.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,8 +27,8 @@ INVERSE = pow(BASE, -1, 1 << 64)
 class Novelty:
     """Knows every span of ``n`` characters of a text.
 
-    ``pieces`` are the text in order, in the normal form of the tokenizer that will write. Raises UsageError where ``n`` is
-    not within 1 to 10,000.
+    ``pieces`` are the text in order, in the normal form of the tokenizer that will write. Raises UsageError where
+    ``n`` is not within 1 to 10,000.
     """
 
     def __init__(self, pieces: Iterable[str], n: int) -> None:

@@ -25,10 +25,10 @@ ROWS = 64  # short documents read side by side
 class Score:
     """How well a model foresees a text.
 
-    ``bits_per_character``: −log2 of the probability of every token that writes the text, the ends of documents included,
-    divided by the code points of the normalised text. ``comparable`` is False where the tokens do not write the whole text
-    (``unknown_share`` of them are unknown): the figure must not be compared with other models' then. ``surprise`` lists
-    each token with its bits, where asked for.
+    ``bits_per_character``: −log2 of the probability of every token that writes the text, the ends of documents
+    included, divided by the code points of the normalised text. ``comparable`` is False where the tokens do not write
+    the whole text (``unknown_share`` of them are unknown): the figure must not be compared with other models' then.
+    ``surprise`` lists each token with its bits, where asked for.
     """
 
     bits_per_character: float

@@ -1,25 +1,24 @@
-"""A model file comes in; text goes out: whole, in pieces as it is decided, or its likeliest next tokens; and scores of text."""
+"""A model file comes in; texts go out, whole or in pieces as they are decided, likely next tokens, and scores."""
 
 import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from parrotlet.bundle import Bundle, Card, load_bundle
-from parrotlet.decoding import Follower, decode_after
 from parrotlet.errors import ParrotletError, UsageError
-from parrotlet.generation import Batch, Beginning, Chunk, Plan, Source, Stepper, UserRule
+from parrotlet.generation import Beginning, Plan, UserRule
 from parrotlet.novelty import Novelty
 from parrotlet.runtime import Runtime, State, open_runtime
 from parrotlet.sampling import Rules
 from parrotlet.scoring import LOGITS_LIMIT, Score, Scorer, pieces_of
 from parrotlet.settings import Settings, check
 from parrotlet.tokenizers import Tokenizer
+from parrotlet.writing import Text, stream_text, write_rows
 
 if TYPE_CHECKING:
     from parrotlet.corpus import Corpus, Document
@@ -31,33 +30,16 @@ LONGEST = 100_000_000  # tokens of one text
 MOST_TEXTS = 100_000
 MOST_STOPS, LONGEST_STOP = 1000, 1000
 ROWS = 256  # texts written side by side
-WHOLE_CHUNK = 16_384  # tokens per call when nothing has to be looked at in between; an interrupt waits for one call
-WATCHED_CHUNK = 64  # tokens per row and call when a stop string may end the text
-FIRST_CHUNK, LARGEST_CHUNK = 4, 256  # streaming: the first characters appear at once, then calls become rare
-
-
-@dataclass(frozen=True)
-class Text:
-    """One written text. ``text`` is the prompt and what follows; ``tokens`` counts the new ones, a closing ``<s>`` among them.
-
-    ``finish``: "stop" (the document ended, or a stop string came), "length", or "novel" (every way on would have copied).
-    ``probabilities``: each new token with the probability the network gave it, before any rule; where asked for.
-    """
-
-    text: str
-    tokens: int
-    seed: int
-    finish: str
-    probabilities: tuple[tuple[str, float], ...] | None = None
 
 
 class Writer:
-    """Writes with one model. The same prompt, settings and seed give the same text, alone or among others, streamed or not.
+    """Writes with one model.
 
-    Every writing method takes ``prompt``; ``length``, the most new tokens; ``seed`` (None: a random one); ``stop``, strings
-    that end a text before them; ``novel``, what may not be copied; ``rule``, a function of probabilities (V,) and the ids so
-    far that gives back probabilities (V,); and the fields of ``sampling.Rules`` by name, such as ``temperature=0.8``.
-    They raise UsageError where one of these is wrong.
+    The same prompt, settings and seed give the same text, alone or among others, streamed or not. Every writing method
+    takes ``prompt``; ``length``, the most new tokens; ``seed`` (None: a random one); ``stop``, strings that end a text
+    before them; ``novel``, what may not be copied; ``rule``, a function of probabilities (V,) and the ids so far that
+    gives back probabilities (V,); and the fields of ``sampling.Rules`` by name, such as ``temperature=0.8``. They raise
+    UsageError where one of these is wrong.
     """
 
     def __init__(self, bundle: Bundle, path: Path | Runtime = "auto") -> None:
@@ -131,7 +113,7 @@ class Writer:
         texts = []
         for start in range(0, n, together):
             rows = range(start, min(start + together, n))
-            texts += self._write_rows(begin, self._shown(prompt), plan, rows, probabilities)
+            texts += write_rows(self._runtime, self.tokenizer, begin, plan, rows, probabilities)
         return texts
 
     def stream(
@@ -147,10 +129,10 @@ class Writer:
     ) -> Iterator[str]:
         """The pieces of one text as they are decided, the prompt first; joined they are what ``write`` gives."""
         plan = self._plan(length, seed, stop, novel, rule, rules)  # here, so that a wrong call fails at once
-        return self._stream(self._begin(prompt), self._shown(prompt), plan)
+        return stream_text(self._runtime, self.tokenizer, self._begin(prompt), plan)
 
     def next_tokens(self, prompt: str = "", n: int = 10) -> list[tuple[str, float]]:
-        """The ``n`` likeliest next tokens, likeliest first, with the network's own probabilities (they need not sum to 1)."""
+        """The ``n`` likeliest next tokens, likeliest first, with the network's own probabilities."""
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise UsageError(f"n must be a whole number from 1, not {n!r}")
         logits = self._begin(prompt).logits[0].astype(np.float64)
@@ -169,8 +151,8 @@ class Writer:
     ) -> Score:
         """How well the model foresees a text, a corpus or documents.
 
-        ``form`` (None: the form the model was trained on): "text" reads each document as one long text, "lines" scores the
-        end of each document too; a string is then one document a line. ``surprise`` adds each token's bits.
+        ``form`` (None: the form the model was trained on): "text" reads each document as one long text, "lines" scores
+        the end of each document too; a string is then one document a line. ``surprise`` adds each token's bits.
         """
         form = form or self.card.form
         if form not in ("text", "lines"):
@@ -231,7 +213,8 @@ class Writer:
         start = [self.tokenizer.stop]
         if self.card.form == "text" and not len(ids):
             start = self._line_end() or start
-        return Beginning(ids, *self._read_last(np.concatenate((np.array(start, dtype=np.int64), ids))))
+        read = np.concatenate((np.array(start, dtype=np.int64), ids))
+        return Beginning(self._shown(prompt), ids, *self._read_last(read))
 
     def _line_end(self) -> list[int]:
         """The id of a line end, where it has one of its own."""
@@ -249,80 +232,10 @@ class Writer:
         return logits[:, -1], state
 
     def _shown(self, prompt: str) -> str:
-        """The prompt as it stands in the text: as typed, less blanks at its end that the tokenizer's normal form drops."""
+        """The prompt as it stands in the text: as typed, less blanks at its end that the normal form drops."""
         shown = re.sub("[\ud800-\udfff]", "\ufffd", prompt)
         kept = shown.rstrip(" \t")
         return shown if kept == shown or self.tokenizer.normalise(shown)[-1:] in (" ", "\t") else kept
-
-    def _source(self, begin: Beginning, plan: Plan, rows: Sequence[int]) -> Source:
-        if plan.by_steps:
-            return Stepper(self._runtime, self.tokenizer, begin, plan, rows[0])
-        return Batch(self._runtime, begin, plan, rows)
-
-    def _stream(self, begin: Beginning, shown: str, plan: Plan) -> Iterator[str]:
-        if shown:
-            yield shown
-        follower = Follower(self.tokenizer, begin.prompt.tolist(), plan.stops)
-        source, size = self._source(begin, plan, [0]), FIRST_CHUNK
-        while source.rows and plan.length and not follower.stopped:
-            for chunk in source.advance(size):
-                yield from follower.push(chunk.ids.tolist())
-            size = min(2 * size, LARGEST_CHUNK)
-        yield from follower.finish()
-
-    def _write_rows(
-        self, begin: Beginning, shown: str, plan: Plan, rows: Sequence[int], probabilities: bool
-    ) -> list[Text]:
-        """The texts of some rows, written side by side; without stop strings no Python runs per token."""
-        source = self._source(begin, plan, rows)
-        prompt = begin.prompt.tolist()
-        followers = {row: Follower(self.tokenizer, prompt, plan.stops) for row in rows if plan.stops}
-        chunks: dict[int, list[Chunk]] = {row: [] for row in rows}
-        pieces: dict[int, list[str]] = {row: [] for row in rows}
-        size = WATCHED_CHUNK if plan.stops else max(LARGEST_CHUNK, WHOLE_CHUNK // len(rows))
-        while source.rows and plan.length:
-            for chunk in source.advance(size):
-                chunks[chunk.row].append(chunk)
-                if follower := followers.get(chunk.row):
-                    pieces[chunk.row] += follower.push(chunk.ids.tolist())
-                    if follower.stopped:
-                        source.drop(chunk.row)
-        return [
-            self._text(begin, shown, plan, chunks[row], followers.get(row), pieces[row], probabilities) for row in rows
-        ]
-
-    def _text(
-        self,
-        begin: Beginning,
-        shown: str,
-        plan: Plan,
-        chunks: list[Chunk],
-        follower: Follower | None,
-        pieces: list[str],
-        probabilities: bool,
-    ) -> Text:
-        ids = np.concatenate([np.zeros(0, dtype=np.int64), *(chunk.ids for chunk in chunks)])
-        finish = (chunks[-1].finish if chunks else None) or "length"
-        if follower:
-            ids = ids[: follower.tokens]
-            finish = "stop" if follower.stopped else finish
-            text = "".join([*pieces, *follower.finish()])
-        else:
-            text = self._decode(begin.prompt, ids)
-        listed = None
-        if probabilities:
-            values = np.concatenate(
-                [np.zeros(0, dtype=np.float32), *(chunk.probabilities for chunk in chunks)]
-            ).tolist()
-            listed = tuple(
-                (self.tokenizer.token(token), value) for token, value in zip(ids.tolist(), values, strict=False)
-            )
-        return Text(shown + text, len(ids), plan.seed, finish, listed)
-
-    def _decode(self, prompt: npt.NDArray[np.int64], ids: npt.NDArray[np.int64]) -> str:
-        """What ``ids`` write after the prompt, at once."""
-        before = "".join(decode_after(self.tokenizer, [], prompt.tolist()))
-        return self.tokenizer.decode(np.concatenate((prompt, ids)))[len(before) :]
 
 
 def _check_stops(stop: str | Sequence[str]) -> tuple[str, ...]:

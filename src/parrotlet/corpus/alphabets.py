@@ -25,7 +25,7 @@ _CENTRAL = "ąćęłńóśźżĄĆĘŁŃŚŹŻáčďéěíňřšťúůýžÁČÉ
 _TURKISH = "ışğçöüİŞĞÇÖÜâî"
 _RUSSIAN = "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфёіїє"
 _GREEK = "αοιετνσηυρπκμλςωθγδχφβξζψάέήίόύώ"
-_HEBREW = "יוהלאמרתבשנםעדחקפכטגצסןזךץף"
+_HEBREW = "יוהלאמרתבשנםעדחקפכטגצסןזךץף" + "".join(map(chr, [*range(0x5B0, 0x5BD), 0x5C1, 0x5C2]))
 _KANA = "".join(map(chr, [*range(0x3041, 0x3097), *range(0x30A1, 0x30FB)])) + "ー、。「」　"
 _HANGUL = (
     "이다는을를의에가고하지한은로도기사리나아인자서어해수있그대것시정들과만보라여전일러면게음스했부장었주상성신구제"
@@ -44,11 +44,11 @@ _HAN_MARKS = "，。、：；？！（）《》“”‘’—…·「」『』�
 
 BY_ENCODING: dict[str, Alphabet] = {  # where two score alike the first one wins
     "cp1252": Alphabet(frozenset(_WESTERN + _QUOTES), 1.0, accents=True),
-    "gb18030": Alphabet(frozenset(_HAN + _HAN_MARKS), 0.6),
+    "gb18030": Alphabet(frozenset(_HAN + _HAN_MARKS), 0.5),
     "shift_jis": Alphabet(frozenset(_KANA), 0.6),
     "cp932": Alphabet(frozenset(_KANA), 0.6),
     "euc_jp": Alphabet(frozenset(_KANA), 0.6),
-    "big5": Alphabet(frozenset(_HAN + _HAN_MARKS), 0.6),
+    "big5": Alphabet(frozenset(_HAN + _HAN_MARKS), 0.5),
     "cp949": Alphabet(frozenset(_HANGUL), 0.6),
     "koi8-r": Alphabet(frozenset(_RUSSIAN), 0.93, words=True),
     "cp1251": Alphabet(frozenset(_RUSSIAN), 0.93, words=True),

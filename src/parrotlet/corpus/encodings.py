@@ -42,7 +42,7 @@ _SIGNATURES = {
 }
 _CONTROL = regex.compile(r"[\x00-\x07\x0e-\x1a\x1c-\x1f]")
 _FOREIGN_RUN = regex.compile(r"[^\W\d_a-zA-Z]+")
-_MIXED_CASE = regex.compile(r"\p{Ll}\p{Lu}")
+_MIXED_CASE = regex.compile(r"\p{Ll}(?![A-Z])\p{Lu}")
 _NOT_TEXT = regex.compile(r"[\p{Cn}\p{Cs}\p{Co}]")
 
 
@@ -127,7 +127,7 @@ def _given(wanted: str, head: bytes) -> Encoding:
     refused = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf-7"}
     try:
         codec = codecs.lookup(wanted).name
-        b"".decode(codec)  # LookupError for codecs that do not turn bytes into text
+        b" ".decode(codec, "ignore")  # LookupError for codecs that do not turn bytes into text
     except (LookupError, ValueError):
         codec = "undefined"
     if codec in refused:
@@ -213,7 +213,7 @@ def _legacy(name: str, sample: bytes, signature: str | None) -> Encoding:
         raise _binary(name, signature)
     scores = {codec: _plausibility(codec, sample) for codec in BY_ENCODING}
     best = max(scores, key=lambda codec: scores[codec])
-    if scores[best] < 0.35:
+    if scores[best] < 0.6:
         best = _second_opinion(sample) or ""
     if not best:
         raise ParrotletError(f"{name}: its encoding can not be told; name it (--encoding cp1252)")
@@ -234,9 +234,9 @@ def _plausibility(codec: str, sample: bytes) -> float:
     foreign = sum(character.isalpha() for character in beyond)
     if alphabet.accents and letters > 8 and foreign > 0.35 * letters:
         return 0.0
-    if alphabet.words and (
-        len(_FOREIGN_RUN.findall(text)) > foreign / 2 or len(_MIXED_CASE.findall(text)) > foreign / 20
-    ):
+    if alphabet.words and len(_FOREIGN_RUN.findall(text)) > foreign / 2:
+        return 0.0
+    if len(_MIXED_CASE.findall(text)) > foreign / 20:  # capitals within words: the letters of another codec
         return 0.0
     return sum(character in alphabet.common for character in beyond) / len(beyond) / alphabet.expected
 

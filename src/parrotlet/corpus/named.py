@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from parrotlet.corpus.sources import Source, download, kind_suffix
+from parrotlet.corpus.sources import Source, kind_suffix
 from parrotlet.errors import ParrotletError
 from parrotlet.settings import CorpusSettings
 
@@ -134,6 +134,8 @@ def _cached(name: str, corpus: NamedCorpus) -> Path:
         import pooch
     except ImportError:
         raise ParrotletError(f"corpus {name!r} is fetched with pooch: pip install 'parrotlet[corpora]'") from None
+    from parrotlet.corpus.web import download
+
     folder = Path(platformdirs.user_cache_dir("parrotlet", appauthor=False)) / "corpora"
     pooch.get_logger().setLevel("ERROR")
 

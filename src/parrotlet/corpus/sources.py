@@ -8,9 +8,6 @@ import re
 import shutil
 import stat
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,16 +15,12 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from parrotlet.corpus.documents import Scratch
-from parrotlet.errors import ParrotletError, UsageError, nearest
+from parrotlet.errors import ParrotletError, nearest
 
-LARGEST_DOWNLOAD = 4 << 30
-"""Bytes that a URL may send."""
 LARGEST_UNPACKED = 256 << 30
 """Bytes that a .gz may become."""
 LARGEST_RATIO = 300
 """How many times larger than its file a .gz may become, past its first 64 MiB (texts: 3 to 10)."""
-TIMEOUT = 30
-"""Seconds without an answer after which a download is given up."""
 
 _UNCHECKED = 64 << 20
 
@@ -179,48 +172,10 @@ def _spooled(name: str, stream: IO[bytes], suffix: str) -> Source:
 
 
 def _downloaded(url: str) -> Source:
+    from parrotlet.corpus.web import download, file_name  # imported late: it is slow to load
+
     scratch = Scratch()
     with scratch.path.open("wb") as copy:
         download(url, copy)
-    name = urllib.parse.unquote(urllib.parse.urlsplit(url).path).rsplit("/", 1)[-1] or url
+    name = file_name(url)
     return Source(name, scratch.path, kind_suffix(name), scratch)
-
-
-class _OnlyWeb(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
-        check_scheme(newurl)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def check_scheme(url: str) -> None:
-    """Raises UsageError for anything but http and https."""
-    scheme = url.partition(":")[0].lower()
-    if scheme not in ("http", "https"):
-        raise UsageError(f"{url}: only http and https addresses are read, not {scheme}")
-
-
-def download(url: str, to: IO[bytes], most: int = LARGEST_DOWNLOAD) -> None:
-    """Copies what a web address sends into a file. Raises ParrotletError when offline, refused or above ``most``."""
-    check_scheme(url)
-    opener = urllib.request.build_opener(_OnlyWeb)
-    request = urllib.request.Request(url, headers={"User-Agent": "parrotlet"})
-    got = 0
-    try:
-        with opener.open(request, timeout=TIMEOUT) as answer:
-            while block := answer.read(1 << 18):
-                got += len(block)
-                if got > most:
-                    raise ParrotletError(f"{url}: it sends more than {most >> 20:,} MiB")
-                to.write(block)
-            promised = answer.headers.get("Content-Length")
-    except urllib.error.HTTPError as error:
-        raise ParrotletError(f"{url}: the server answers {error.code} {error.reason}") from None
-    except (OSError, ValueError) as error:  # URLError, timeouts, resets, names that do not resolve, bad addresses
-        reason = getattr(error, "reason", None) or error
-        raise ParrotletError(f"{url}: can not be fetched ({reason}); are you offline?") from None
-    except Exception as error:  # http.client's own errors
-        if isinstance(error, ParrotletError):
-            raise
-        raise ParrotletError(f"{url}: can not be fetched ({error!r})") from None
-    if promised is not None and promised.isdigit() and got < int(promised):
-        raise ParrotletError(f"{url}: the download broke off after {got:,} of {int(promised):,} bytes")

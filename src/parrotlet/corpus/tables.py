@@ -110,8 +110,10 @@ def _quotes_whole_cells(lines: Sequence[str]) -> bool:
 def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first row names columns: short, distinct, no numbers, and known names or unlike what is below."""
     first, rest = [cell.strip() for cell in rows[0]], rows[1:]
-    if not all(first) or len(set(first)) < len(first) or not rest:
+    if not all(first) or len(set(first)) < len(first):
         return False
+    if not rest:
+        return all(cell.lower() in _HEADERS for cell in first)
     if any(len(cell) > 40 or "\n" in cell or _is_number(cell) or cell[-1] in ".!?" for cell in first):
         return False
     if any(cell.lower() in _HEADERS for cell in first):

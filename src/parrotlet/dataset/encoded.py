@@ -145,7 +145,8 @@ def split(encoded: Encoded, share: float) -> Split:
     if encoded.form == "lines":
         return Split(empty, empty, _threshold(encoded, share))
     starts, stops = np.asarray(encoded.starts[:-1]), np.asarray(encoded.starts[1:])
-    cuts = stops - ((stops - starts) * share).astype(np.int64)
+    held = np.diff(np.floor(np.asarray(encoded.starts) * share)).astype(np.int64)  # rounded over all documents
+    cuts = stops - held
     validation = np.stack([cuts, stops], axis=1)  # (D, 2)
     return Split(np.stack([starts, cuts], axis=1), validation[cuts < stops], np.uint64(0))
 

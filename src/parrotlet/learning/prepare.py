@@ -58,8 +58,8 @@ def prepare(
 ) -> Prepared:
     """Read the corpus, make or take over a tokenizer, encode, decide what was left open, build the network."""
     corpus = as_corpus(sources, settings)
-    notes = list(corpus.notes)
     tokenizer = _tokenizer(corpus, settings, start_from)
+    notes = list(corpus.notes)  # after the first pass, which counts what had to be left out
     encoded = encode_corpus(corpus, tokenizer, folder.folder)
     if start_from is not None:
         settings = settings.model_copy(

@@ -158,7 +158,7 @@ class CompiledRuntime:
     def _over_rows(self, rows: int, tokens: int, work: Callable[[int, int], None]) -> None:
         """Calls ``work(first, last)`` for blocks of rows, on several threads where that pays."""
         threads = min(processors(), rows, 1 + rows * tokens * self._products // WORTH_A_THREAD)
-        block = min(ROWS, -(-rows // threads)) if rows else 1
+        block = min(ROWS, -(-rows // (4 * threads)) * 4) if rows else 1  # four rows share each weight that is loaded
         parts = [(first, min(first + block, rows)) for first in range(0, rows, block)]
         if threads > 1 and len(parts) > 1:
             with ThreadPoolExecutor(threads) as pool:

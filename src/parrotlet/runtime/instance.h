@@ -15,6 +15,8 @@
 #undef STORE
 #undef BROADCAST
 #undef MULTIPLY_ADD
+#undef MAXIMUM
+#undef ADD_WHERE_AT_LEAST
 #undef UNIT
 #undef UNIT_VECTORS
 #undef ONE_ROW

@@ -72,6 +72,8 @@ static void pl_count(const pl_rules *rules, const int64_t *history, int64_t leng
 #define STORE(p, v) _mm512_storeu_ps(p, v)
 #define BROADCAST(p) _mm512_set1_ps(*(p))
 #define MULTIPLY_ADD(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define MAXIMUM(a, b) _mm512_max_ps(a, b)
+#define ADD_WHERE_AT_LEAST(s, a, b, v) _mm512_mask_add_ps(s, _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ), s, v)
 #include "instance.h"
 
 #define NAME(name) name##_v3
@@ -84,6 +86,8 @@ static void pl_count(const pl_rules *rules, const int64_t *history, int64_t leng
 #define STORE(p, v) _mm256_storeu_ps(p, v)
 #define BROADCAST(p) _mm256_broadcast_ss(p)
 #define MULTIPLY_ADD(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define MAXIMUM(a, b) _mm256_max_ps(a, b)
+#define ADD_WHERE_AT_LEAST(s, a, b, v) _mm256_add_ps(s, _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ), v))
 #include "instance.h"
 #endif
 
@@ -98,6 +102,9 @@ static void pl_count(const pl_rules *rules, const int64_t *history, int64_t leng
 #define STORE(p, v) vst1q_f32(p, v)
 #define BROADCAST(p) vdupq_n_f32(*(p))
 #define MULTIPLY_ADD(a, b, c) vfmaq_f32(c, a, b)
+#define MAXIMUM(a, b) vmaxnmq_f32(a, b)
+#define ADD_WHERE_AT_LEAST(s, a, b, v) \
+    vaddq_f32(s, vreinterpretq_f32_u32(vandq_u32(vcgeq_f32(a, b), vreinterpretq_u32_f32(v))))
 #elif defined(__x86_64__) || defined(_M_X64)
 #include <emmintrin.h>
 #define LANES 4
@@ -106,6 +113,8 @@ static void pl_count(const pl_rules *rules, const int64_t *history, int64_t leng
 #define STORE(p, v) _mm_storeu_ps(p, v)
 #define BROADCAST(p) _mm_set1_ps(*(p))
 #define MULTIPLY_ADD(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
+#define MAXIMUM(a, b) _mm_max_ps(a, b)
+#define ADD_WHERE_AT_LEAST(s, a, b, v) _mm_add_ps(s, _mm_and_ps(_mm_cmpge_ps(a, b), v))
 #else
 #define LANES 1
 #define VECTOR float
@@ -113,6 +122,8 @@ static void pl_count(const pl_rules *rules, const int64_t *history, int64_t leng
 #define STORE(p, v) (*(p) = (v))
 #define BROADCAST(p) (*(p))
 #define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#define MAXIMUM(a, b) ((a) > (b) ? (a) : (b))
+#define ADD_WHERE_AT_LEAST(s, a, b, v) ((s) + ((a) >= (b) ? (v) : 0.0f))
 #endif
 #if defined(__GNUC__) && defined(__aarch64__)
 #define FUSED(a, b, c) __builtin_fmaf(a, b, c)
@@ -147,11 +158,12 @@ static int pl_level(void) {
 static int64_t pl_work_open(const pl_model *model, int64_t rows, int counted, float *memory, pl_work *work) {
     const int64_t width = model->padded > model->embedding ? model->padded : (model->embedding + 15) / 16 * 16;
     const int64_t gates = model->gates * model->padded, padded = model->vocabulary_padded;
-    const int64_t sizes[10] = {PL_ITEMS * width, PL_ITEMS * gates, rows * gates, rows * model->layers * 2 * model->padded,
-                               PL_ROWS * padded, padded, padded, padded, padded, counted ? rows * padded : 0};
-    int64_t offsets[10], total = 0;
+    const int64_t state = model->layers * 2 * model->padded;
+    const int64_t sizes[11] = {PL_ITEMS * width, PL_ITEMS * gates, rows * gates, rows * state, PL_ROWS * padded,
+                               padded, padded, padded, padded, padded, counted ? rows * padded : 0};
+    int64_t offsets[11], total = 0;
     int i;
-    for (i = 0; i < 10; i++) {
+    for (i = 0; i < 11; i++) {
         offsets[i] = total;
         total += sizes[i];
     }
@@ -164,12 +176,13 @@ static int64_t pl_work_open(const pl_model *model, int64_t rows, int counted, fl
     work->logits = memory + offsets[4];
     work->values = memory + offsets[5];
     work->mass = memory + offsets[6];
-    work->order = (int32_t *)(void *)(memory + offsets[7]);
+    work->rank = memory + offsets[7];
+    work->list = (int32_t *)(void *)(memory + offsets[9]);
     work->longest = (int32_t *)(void *)(memory + offsets[8]);
-    work->counts = counted ? (int32_t *)(void *)(memory + offsets[9]) : 0;
+    work->counts = counted ? (int32_t *)(void *)(memory + offsets[10]) : 0;
     memset(work->x, 0, (size_t)sizes[0] * sizeof(float));
     memset(work->longest, 0, (size_t)sizes[8] * sizeof(int32_t));
-    if (counted) memset(work->counts, 0, (size_t)sizes[9] * sizeof(int32_t));
+    if (counted) memset(work->counts, 0, (size_t)sizes[10] * sizeof(int32_t));
     return total;
 }
 

@@ -70,7 +70,8 @@ typedef struct {
     float *logits; /* (PL_ROWS, vocabulary_padded) */
     float *values; /* (vocabulary_padded): logits under the rules */
     float *mass;   /* (vocabulary_padded): exponentials of them */
-    int32_t *order;   /* (vocabulary_padded): candidates */
+    float *rank;   /* (vocabulary_padded): the order of the candidates */
+    int32_t *list;    /* (vocabulary_padded): ids that are left */
     int32_t *longest; /* (vocabulary_padded): repeated lengths; zero between calls */
     int32_t *counts;  /* (rows, vocabulary_padded): recent occurrences */
 } pl_work;

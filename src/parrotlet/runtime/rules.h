@@ -1,7 +1,7 @@
 /* One row of logits and the rules come in; the id that is drawn goes out. The compiled twin of sampling.py.
  *
- * Included once for each instruction set. No memory is taken: candidates live in work->order, longest in
- * work->longest. Filters keep a list of candidates; nothing is sorted further than it has to be. */
+ * Included once for each instruction set. No memory is taken and nothing is sorted: work->mass holds exp(logit) of
+ * every token, and filters set the mass of what they drop to 0. */
 
 /* Bans, repetition, presence and frequency, DRY: logits become work->values, with -inf from `vocabulary` on. */
 static TARGET void NAME(penalise)(const pl_model *model, pl_work *work, const pl_rules *rules, const float *logits,
@@ -27,120 +27,121 @@ static TARGET void NAME(penalise)(const pl_model *model, pl_work *work, const pl
     if (rules->dry_multiplier > 0.0) pl_dry(rules, history, length, values, work->longest);
 }
 
-/* Whether candidate a comes before b: the larger key first, of equals the lower id. */
-INLINE TARGET int NAME(before)(const float *key, int32_t a, int32_t b) {
-    return key[a] > key[b] || (key[a] == key[b] && a < b);
+/* Floats in the order of whole numbers: the place of a float, and the float at a place. */
+INLINE TARGET int64_t NAME(place_of)(float number) {
+    union { float number; int32_t bits; } both;
+    both.number = number;
+    return both.bits >= 0 ? both.bits : -(int64_t)(both.bits & INT32_MAX);
 }
 
-static TARGET void NAME(sift)(int32_t *list, int64_t root, int64_t n, const float *key) {
-    int32_t moved = list[root];
-    int64_t child;
-    while ((child = 2 * root + 1) < n) {
-        if (child + 1 < n && NAME(before)(key, list[child + 1], list[child])) child++;
-        if (!NAME(before)(key, list[child], moved)) break;
-        list[root] = list[child];
-        root = child;
+INLINE TARGET float NAME(float_at)(int64_t place) {
+    union { float number; int32_t bits; } both;
+    both.bits = (int32_t)(place >= 0 ? place : -place);
+    return place >= 0 ? both.number : -both.number;
+}
+
+/* Keeps the first candidates by rank (of equals the lowest ids): no more than `most`, and no more than it takes for
+ * their mass to reach `enough`; the mass of all others becomes 0. No sorting: the least rank that is kept is found by
+ * halving the floats from `lowest` to `highest`. */
+static TARGET void NAME(take)(const float *rank, float *mass, int64_t n, int64_t most, double enough, float lowest,
+                              float highest) {
+    int64_t low = NAME(place_of)(lowest), high = NAME(place_of)(highest) + 1;
+    int64_t some = n, few = 0, count, i; /* candidates of rank low and higher, high and higher */
+    double above = 0;
+    float least, next;
+    while (high - low > 1 && some - few > 1) {
+        const int64_t middle = low + (high - low) / 2;
+        const double sum = NAME(measure)(rank, mass, n, NAME(float_at)(middle), &count);
+        if (count >= most || sum >= enough) {
+            low = middle;
+            some = count;
+        } else {
+            high = middle;
+            few = count;
+            above = sum;
+        }
     }
-    list[root] = moved;
-}
-
-/* Keeps the first candidates by key: at most `most`, and no more than it takes for their mass to reach `enough`. */
-static TARGET int64_t NAME(take)(int32_t *list, int64_t n, const float *key, const float *mass, int64_t most,
-                                 double enough) {
-    int64_t left = n, i;
-    double sum = 0;
-    for (i = n / 2 - 1; i >= 0; i--) NAME(sift)(list, i, n, key);
-    while (left > 0 && n - left < most) {
-        int32_t best = list[0];
-        left--;
-        list[0] = list[left];
-        list[left] = best;
-        NAME(sift)(list, 0, left, key);
-        sum += (double)mass[best];
-        if (sum >= enough) break;
+    least = NAME(float_at)(low);
+    next = NAME(float_at)(high);
+    if (some - few == 1) {
+        for (i = 0; i < n; i++) mass[i] = rank[i] >= least ? mass[i] : 0.0f;
+        return;
     }
-    memmove(list, list + left, (size_t)(n - left) * sizeof(int32_t));
-    return n - left;
+    for (i = 0; i < n; i++) {
+        if (rank[i] >= next) continue;
+        if (rank[i] >= least && few < most && above < enough) {
+            few++;
+            above += (double)mass[i];
+        } else {
+            mass[i] = 0;
+        }
+    }
 }
 
-INLINE TARGET double NAME(mass_of)(const int32_t *list, int64_t n, const float *mass) {
-    double sum = 0;
+/* Ranks candidates by their mass; the least mass that counts is `floor`. */
+static TARGET void NAME(take_likeliest)(const pl_model *model, pl_work *work, int64_t most, double enough,
+                                        float floor) {
+    const int64_t n = model->vocabulary_padded;
+    memcpy(work->rank, work->mass, (size_t)n * sizeof(float));
+    NAME(take)(work->rank, work->mass, n, most, enough, floor, 1.0f);
+}
+
+/* Ranks candidates by how near their surprise is to the mean surprise; `scale` and `highest` as in choose. */
+static TARGET void NAME(take_typical)(const pl_model *model, pl_work *work, double share, float scale, float highest) {
+    const int64_t n = model->vocabulary_padded;
+    const double kept = NAME(total)(work->mass, n);
+    double mean = 0;
     int64_t i;
-    for (i = 0; i < n; i++) sum += (double)mass[list[i]];
-    return sum;
+    for (i = 0; i < n; i++) {
+        work->rank[i] = (work->values[i] - highest) * scale;
+        if (work->mass[i] > 0) mean += (double)work->mass[i] * (double)work->rank[i];
+    }
+    for (i = 0; i < n; i++) {
+        float distance = (float)((double)work->rank[i] - mean / kept);
+        distance = distance < 0 ? distance : -distance;
+        work->rank[i] = work->mass[i] > 0 ? distance : -INFINITY;
+    }
+    NAME(take)(work->rank, work->mass, n, n, share * kept, -1000.0f, 0.0f);
 }
 
-/* top_k, typical, top_p, min_p: the candidates that are left, in work->order; how many goes out. */
-static TARGET int64_t NAME(filter)(const pl_model *model, pl_work *work, const pl_rules *rules, float scale,
-                                   float highest, double total) {
+/* top_k, typical, top_p, min_p: what they drop has no mass afterwards. The largest mass is 1 when this begins. */
+static TARGET void NAME(filter)(const pl_model *model, pl_work *work, const pl_rules *rules, float scale,
+                                float highest, double total) {
+    const int64_t n = model->vocabulary_padded;
+    const int shortened = rules->top_k > 0 && rules->top_k < model->vocabulary;
+    const int changed = shortened || rules->typical < 1.0;
+    int64_t i;
+    if (shortened) NAME(take_likeliest)(model, work, rules->top_k, INFINITY, 1e-45f);
+    if (rules->typical < 1.0) NAME(take_typical)(model, work, rules->typical, scale, highest);
+    if (rules->top_p < 1.0) {
+        /* all tokens below this together weigh less than 1 - top_p: none of them can be in the nucleus */
+        if (changed) total = NAME(total)(work->mass, n);
+        NAME(take_likeliest)(model, work, n, rules->top_p * total,
+                             (float)((1.0 - rules->top_p) * 0.99 * total / (double)n) + 1e-45f);
+    }
+    if (rules->min_p > 0.0) {
+        const float least = (float)(rules->min_p * (double)NAME(largest)(work->mass, n));
+        for (i = 0; i < n; i++) work->mass[i] = work->mass[i] >= least ? work->mass[i] : 0.0f;
+    }
+}
+
+/* The id at which the running sum of mass, in id order, exceeds uniform * sum. */
+static TARGET int64_t NAME(draw)(const pl_model *model, pl_work *work, double uniform) {
     const float *mass = work->mass;
-    int32_t *list = work->order;
-    const int only_nucleus = rules->top_k == 0 && rules->typical >= 1.0;
-    /* all tokens below this together weigh less than 1 - top_p, so that none of them can be in the nucleus */
-    const float floor =
-        only_nucleus ? (float)((1.0 - rules->top_p) * 0.999 * total / (double)model->vocabulary) : 0.0f;
+    int32_t *list = work->list;
+    double running = 0, target;
     int64_t n = 0, i;
     for (i = 0; i < model->vocabulary; i++) {
         list[n] = (int32_t)i;
-        n += mass[i] > floor;
+        n += mass[i] > 0;
     }
-    if (rules->top_k > 0) n = NAME(take)(list, n, mass, mass, rules->top_k, INFINITY);
-    if (rules->typical < 1.0) {
-        float *key = work->values; /* minus the distance of each surprise from the mean surprise */
-        double mean = 0, kept = NAME(mass_of)(list, n, mass);
-        for (i = 0; i < n; i++) {
-            key[list[i]] = (key[list[i]] - highest) * scale;
-            mean += (double)mass[list[i]] * (double)key[list[i]];
-        }
-        for (i = 0; i < n; i++) {
-            double distance = (double)key[list[i]] - mean / kept;
-            key[list[i]] = (float)(distance < 0 ? distance : -distance);
-        }
-        n = NAME(take)(list, n, key, mass, n, rules->typical * kept);
+    for (i = 0; i < n; i++) running += (double)mass[list[i]];
+    target = uniform * running;
+    for (i = 0, running = 0; i < n - 1; i++) {
+        running += (double)mass[list[i]];
+        if (running > target) break;
     }
-    if (rules->top_p < 1.0)
-        n = NAME(take)(list, n, mass, mass, n, rules->top_p * (only_nucleus ? total : NAME(mass_of)(list, n, mass)));
-    if (rules->min_p > 0.0) {
-        float most = 0;
-        int64_t kept = 0;
-        for (i = 0; i < n; i++) most = mass[list[i]] > most ? mass[list[i]] : most;
-        for (i = 0; i < n; i++)
-            if ((double)mass[list[i]] >= rules->min_p * (double)most) list[kept++] = list[i];
-        n = kept;
-    }
-    return n;
-}
-
-/* The id at which the running sum in id order exceeds uniform * sum. Few candidates are put in order, many are
- * marked in work->values. */
-static TARGET int64_t NAME(draw)(const pl_model *model, pl_work *work, int64_t n, double uniform) {
-    int32_t *list = work->order;
-    const float *mass = work->mass;
-    double sum = 0, running = 0, target;
-    int64_t i, j, last = list[0];
-    if (n <= 24) {
-        for (i = 1; i < n; i++) {
-            int32_t moved = list[i];
-            for (j = i; j > 0 && list[j - 1] > moved; j--) list[j] = list[j - 1];
-            list[j] = moved;
-        }
-        target = uniform * NAME(mass_of)(list, n, mass);
-        for (i = 0; i < n; i++) {
-            running += (double)mass[list[i]];
-            if (running > target) return list[i];
-        }
-        return list[n - 1];
-    }
-    for (i = 0; i < model->vocabulary; i++) work->values[i] = 0;
-    for (i = 0; i < n; i++) work->values[list[i]] = mass[list[i]];
-    for (i = 0; i < n; i++) sum += (double)mass[list[i]];
-    target = uniform * sum;
-    for (i = 0; i < model->vocabulary; i++) {
-        running += (double)work->values[i];
-        if (work->values[i] > 0) last = i;
-        if (running > target) return i;
-    }
-    return last;
+    return list[i];
 }
 
 /* Greedy, or nothing to choose from: the lowest id among the likeliest, else the lowest that is not banned. */
@@ -160,11 +161,10 @@ static TARGET int64_t NAME(choose)(const pl_model *model, pl_work *work, const p
                                    const int32_t *counts, const int64_t *history, int64_t length, int64_t position,
                                    double uniform, float *wanted) {
     const int64_t n = model->vocabulary;
-    const int filtered = rules->top_k > 0 || rules->typical < 1.0 || rules->top_p < 1.0 || rules->min_p > 0.0;
     double degrees = rules->cycle_count ? rules->cycle[position % rules->cycle_count] : rules->temperature;
-    double total, running = 0;
+    double total;
     float highest, scale;
-    int64_t i, kept, chosen = -1;
+    int64_t i, chosen;
     NAME(penalise)(model, work, rules, logits, counts, history, length, position);
     highest = NAME(largest)(work->values, model->vocabulary_padded);
     if (degrees == 0.0 || !(highest > -INFINITY && highest < INFINITY)) {
@@ -176,24 +176,12 @@ static TARGET int64_t NAME(choose)(const pl_model *model, pl_work *work, const p
     scale = (float)(degrees > 1e-30 ? 1.0 / degrees : 1e30);
     NAME(exponentials)(work->values, highest, scale, model->vocabulary_padded, work->mass);
     total = NAME(total)(work->mass, model->vocabulary_padded);
-    if (filtered) {
-        kept = NAME(filter)(model, work, rules, scale, highest, total);
-        if (!wanted) return NAME(draw)(model, work, kept, uniform);
-        total = NAME(mass_of)(work->order, kept, work->mass);
-        for (i = 0; i < n; i++) wanted[i] = 0;
-        for (i = 0; i < kept; i++) wanted[work->order[i]] = (float)((double)work->mass[work->order[i]] / total);
-        return -1;
-    }
-    if (wanted) {
-        for (i = 0; i < n; i++) wanted[i] = (float)((double)work->mass[i] / total);
-        return -1;
-    }
-    for (i = 0; i < n; i++) {
-        if (work->mass[i] > 0) chosen = i;
-        running += (double)work->mass[i];
-        if (running > uniform * total) break;
-    }
-    return chosen;
+    if (rules->top_k > 0 || rules->typical < 1.0 || rules->top_p < 1.0 || rules->min_p > 0.0)
+        NAME(filter)(model, work, rules, scale, highest, total);
+    if (!wanted) return NAME(draw)(model, work, uniform);
+    total = NAME(total)(work->mass, model->vocabulary_padded);
+    for (i = 0; i < n; i++) wanted[i] = (float)((double)work->mass[i] / total);
+    return -1;
 }
 
 /* The network's own probability of one id, before any rule. */

@@ -106,27 +106,58 @@ INLINE TARGET float NAME(tangent)(float x) {
     return bounded * p / q;
 }
 
-/* The largest of n values (n a multiple of 16); what is not a number is passed over. */
-static TARGET float NAME(largest)(const float *values, int64_t n) {
-    float lane[UNIT], best;
-    int64_t i, j;
-    for (j = 0; j < UNIT; j++) lane[j] = -INFINITY;
-    for (i = 0; i < n; i += UNIT)
-        for (j = 0; j < UNIT; j++) lane[j] = values[i + j] > lane[j] ? values[i + j] : lane[j];
-    best = lane[0];
-    for (j = 1; j < UNIT; j++) best = lane[j] > best ? lane[j] : best;
-    return best;
+/* The sum of the lanes of a vector, by halves. */
+INLINE TARGET float NAME(lane_sum)(VECTOR vector) {
+    float lane[LANES];
+    int width, j;
+    STORE(lane, vector);
+    UNROLL
+    for (width = LANES / 2; width > 0; width /= 2) {
+        UNROLL
+        for (j = 0; j < width; j++) lane[j] += lane[j + width];
+    }
+    return lane[0];
 }
 
-/* The sum of n values (n a multiple of 16), in doubles. */
+/* The largest of n values (n a multiple of 16); what is not a number is passed over. */
+static TARGET float NAME(largest)(const float *values, int64_t n) {
+    const float lowest = -INFINITY;
+    VECTOR best = BROADCAST(&lowest);
+    float lane[LANES];
+    int64_t i;
+    int j;
+    for (i = 0; i < n; i += LANES) best = MAXIMUM(LOAD(values + i), best);
+    STORE(lane, best);
+    for (j = 1; j < LANES; j++) lane[0] = lane[j] > lane[0] ? lane[j] : lane[0];
+    return lane[0];
+}
+
+/* Of n candidates (a multiple of 16) those with at least this rank: their mass, and in *count how many they are.
+ * Runs of 1024 are summed in floats, the runs in doubles. */
+static TARGET double NAME(measure)(const float *rank, const float *mass, int64_t n, float least, int64_t *count) {
+    const float nothing = 0.0f, unit = 1.0f;
+    const VECTOR zero = BROADCAST(&nothing), one = BROADCAST(&unit), limit = BROADCAST(&least);
+    double all = 0;
+    int64_t begin, i;
+    *count = 0;
+    for (begin = 0; begin < n; begin += 1024) {
+        const int64_t end = begin + 1024 < n ? begin + 1024 : n;
+        VECTOR sum = zero, some = zero;
+        for (i = begin; i < end; i += LANES) {
+            const VECTOR each = LOAD(rank + i);
+            sum = ADD_WHERE_AT_LEAST(sum, each, limit, LOAD(mass + i));
+            some = ADD_WHERE_AT_LEAST(some, each, limit, one);
+        }
+        all += (double)NAME(lane_sum)(sum);
+        *count += (int64_t)NAME(lane_sum)(some);
+    }
+    return all;
+}
+
+/* The sum of n values that are not negative (n a multiple of 16). */
 static TARGET double NAME(total)(const float *values, int64_t n) {
-    double lane[UNIT], sum = 0;
-    int64_t i, j;
-    for (j = 0; j < UNIT; j++) lane[j] = 0;
-    for (i = 0; i < n; i += UNIT)
-        for (j = 0; j < UNIT; j++) lane[j] += (double)values[i + j];
-    for (j = 0; j < UNIT; j++) sum += lane[j];
-    return sum;
+    int64_t count;
+    return NAME(measure)(values, values, n, 0.0f, &count);
 }
 
 /* out[i] = exp((values[i] - highest) * scale) */

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from parrotlet.tokenizers.fields import out_of_range
 from parrotlet.tokenizers.halfbytes import HalfByteReader
 
+FEW = 64  # ids that are looked at one by one where one of them is special
+
 
 def listed(ids: Iterable[int]) -> Sequence[int]:
     """Plain ints, whatever held them (numpy and torch arrays know ``tolist``)."""
@@ -13,6 +15,12 @@ def listed(ids: Iterable[int]) -> Sequence[int]:
         return ids
     values: list[int] = ids.tolist() if hasattr(ids, "tolist") else list(ids)
     return values
+
+
+def halves(values: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+    """Two halves: ids that hold a special one are halved until it stands among few, so that the rest stays fast."""
+    middle = len(values) // 2
+    return values[:middle], values[middle:]
 
 
 class SpellingDecoder:
@@ -38,6 +46,8 @@ class SpellingDecoder:
                 pass
             else:
                 return self._spaced(text) if self._separator else text
+        if len(values) > FEW:
+            return "".join(map(self.push, halves(values)))
         return "".join([self._piece(id) for id in values])
 
     def flush(self) -> str:
@@ -67,7 +77,7 @@ class SpellingDecoder:
             self._spelling = True
             return before + self._reader.push(id)
         if id != self._stop:
-            raise out_of_range(id, len(self._written) + self._half_bytes)
+            raise out_of_range(id, len(self._written) + self._half_bytes + (self._stop not in self._written))
         text = self.flush()
         self._before = ""
         return text
@@ -89,6 +99,8 @@ class WordDecoder:
                 return "".join(map(self._written.__getitem__, values))
             except KeyError:
                 pass
+        if len(values) > FEW:
+            return "".join(map(self.push, halves(values)))
         return "".join([self._piece(id) for id in values])
 
     def flush(self) -> str:
@@ -123,6 +135,8 @@ class BytesDecoder:
         try:
             return self._bytes.decode(b"".join(map(self._written.__getitem__, values)))
         except KeyError:
+            if len(values) > FEW:
+                return "".join(map(self.push, halves(values)))
             return "".join([self._piece(id) for id in values])
 
     def flush(self) -> str:

@@ -3,20 +3,24 @@
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
 
 from parrotlet.errors import ParrotletError
 from parrotlet.settings import TokenizerSettings
 from parrotlet.tokenizers.fields import choice, flag
 
-FORMS = ("NFC", "NFKC", "none")
+Form = Literal["NFC", "NFKC", "none"]
+FORMS: tuple[Form, ...] = get_args(Form)
+FIRST_MARK = 0x300  # every text below this code point is in NFC
 
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
     """Unicode form, letter case and line ends, in the recorded choice of one tokenizer."""
 
-    form: Literal["NFC", "NFKC", "none"] = "NFC"
+    form: Form = "NFC"
     lowercase: bool = False
 
     def __call__(self, text: str) -> str:
@@ -50,7 +54,7 @@ class Normalisation:
         """Reads untrusted data; raises ParrotletError."""
         if not isinstance(data, Mapping) or set(data) != {"form", "lowercase"}:
             raise ParrotletError("tokenizer field normalisation must hold form and lowercase")
-        form = cast(Literal["NFC", "NFKC", "none"], choice(data, "form", FORMS))
+        form = cast(Form, choice(data, "form", FORMS))
         return cls(form, flag(data, "lowercase"))
 
 
@@ -64,19 +68,21 @@ def line_ends(text: str) -> str:
 def whole(text: str) -> str:
     """Surrogates that make a pair become their code point, all others U+FFFD, so that the text has a UTF-8 form."""
     try:
-        text.encode()
+        text.encode("utf-32-le")  # the quickest way to look at each code point
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
 
 
-def in_form(form: str, text: str) -> str:
+def in_form(form: Form, text: str) -> str:
     """The text in NFC or NFKC, or as it is for "none".
 
     Taken line by line: nothing composes across a line end, and a line without rare marks passes CPython's quick
     check, which one mark anywhere spoils for a whole text (100 times slower).
     """
     if form == "none" or text.isascii():
+        return text
+    if form == "NFC" and np.frombuffer(text.encode("utf-32-le"), dtype="<u4").max() < FIRST_MARK:
         return text
     return "\n".join([unicodedata.normalize(form, line) for line in text.split("\n")])
 

@@ -1,0 +1,120 @@
+"""A model, a prompt and rules come in; texts go out: on the screen as they are written, into a file, or as JSON."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from parrotlet.cli.console import as_json as to_json
+from parrotlet.cli.console import heading, say_pieces
+from parrotlet.cli.options import AsJson, flag, given, load, numbers
+from parrotlet.errors import UsageError
+from parrotlet.sampling import Rules
+
+if TYPE_CHECKING:
+    from parrotlet.novelty import Novelty
+    from parrotlet.writer import Text, Writer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+Written = list[tuple[float, "Text"]]
+
+
+@app.command()
+def generate(
+    model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="a model file [the only one here]")] = None,
+    prompt: Annotated[str, typer.Option(help="what the text begins with")] = "",
+    n: Annotated[int, typer.Option("-n", help="how many texts")] = 1,
+    length: Annotated[int, typer.Option(help="most new tokens of a text")] = 300,
+    min_length: Annotated[int | None, flag(Rules, "min_length", default=True)] = None,
+    temperature: Annotated[str, typer.Option(help="below 1 bolder, above 1 wilder, 0 greedy; 0.2,0.5,1: each")] = "1.0",
+    cycle: Annotated[str | None, flag(Rules, "temperature_cycle", "--temperature-cycle")] = None,
+    top_k: Annotated[int | None, flag(Rules, "top_k", default=True)] = None,
+    top_p: Annotated[float | None, flag(Rules, "top_p", default=True)] = None,
+    min_p: Annotated[float | None, flag(Rules, "min_p", default=True)] = None,
+    typical: Annotated[float | None, flag(Rules, "typical", default=True)] = None,
+    repetition_penalty: Annotated[float | None, flag(Rules, "repetition_penalty", default=True)] = None,
+    presence_penalty: Annotated[float | None, flag(Rules, "presence_penalty", default=True)] = None,
+    frequency_penalty: Annotated[float | None, flag(Rules, "frequency_penalty", default=True)] = None,
+    dry_multiplier: Annotated[float | None, flag(Rules, "dry_multiplier", "--dry", default=True)] = None,
+    novel: Annotated[int | None, typer.Option(help="copy no N characters in one piece from --corpus")] = None,
+    corpus: Annotated[list[str] | None, typer.Option(help="the training text, for --novel (repeatable)")] = None,
+    stop: Annotated[list[str] | None, typer.Option(help="ends a text before this string (repeatable)")] = None,
+    seed: Annotated[int | None, typer.Option(help="the same seed writes the same text [random]")] = None,
+    as_json: AsJson = False,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="in JSON: of each token")] = False,
+    output: Annotated[str | None, typer.Option("--output", "-o", help="write to this file")] = None,
+) -> None:
+    """Write with a model."""
+    rules = given(locals(), Rules.model_fields.keys() - {"temperature"})
+    if cycle is not None:
+        rules["temperature_cycle"] = tuple(numbers(cycle, "--temperature-cycle"))
+    if probabilities and not as_json:
+        raise UsageError("--probabilities needs --json")
+    temperatures = numbers(temperature, "--temperature")
+    writer = load(model, prompt)
+    call: dict[str, Any] = {"length": length, "seed": seed, "stop": stop or (), **rules}
+    call["novel"] = novelty(writer, novel, corpus)
+    if n == 1 and not as_json and output is None:
+        for degrees in temperatures:
+            if len(temperatures) > 1:
+                print(heading(f"temperature {degrees:g}"))
+            say_pieces(writer.stream(prompt, temperature=degrees, **call))
+        return
+    call["probabilities"] = probabilities
+    texts = [
+        (degrees, text) for degrees in temperatures for text in writer.texts(n, prompt, temperature=degrees, **call)
+    ]
+    told = listed(texts) if as_json else (piece for line in laid_out(texts) for piece in (line, "\n"))
+    if output is None:
+        say_pieces(told)
+    else:
+        save("".join(told), output)
+
+
+def novelty(writer: "Writer", n: int | None, corpus: list[str] | None) -> "Novelty | None":
+    """What must not be copied: the spans of the corpus, in the model's own normal form."""
+    if n is None or not corpus:
+        if n is None and not corpus:
+            return None
+        raise UsageError("--novel N and --corpus SOURCE go together: how much may not be copied, and from what")
+    from parrotlet.corpus import open_corpus
+    from parrotlet.novelty import Novelty
+    from parrotlet.settings import CorpusSettings, check
+
+    kept = writer.settings.corpus.model_dump(include={"column", "template"})
+    settings = check(CorpusSettings, {**kept, "form": writer.card.form})
+    return Novelty.from_corpus(open_corpus(corpus, settings), writer.tokenizer.normalise, n)
+
+
+def laid_out(texts: Written) -> Iterator[str]:
+    """Several texts to be read: one a line where they are lines, else each below a heading."""
+    temperatures = len({degrees for degrees, _ in texts})
+    per = len(texts) // max(1, temperatures)
+    lines = not any("\n" in text.text for _, text in texts)
+    for place, (degrees, text) in enumerate(texts):
+        titles = [f"{place % per + 1} of {per}"] if per > 1 and not lines else []
+        titles += [f"temperature {degrees:g}"] if temperatures > 1 and (place % per == 0 or not lines) else []
+        if titles:
+            yield heading(", ".join(titles))
+        yield text.text.removesuffix("\n")
+
+
+def listed(texts: Written) -> list[str]:
+    """The texts as JSON; with several temperatures each tells its own."""
+    several = len({degrees for degrees, _ in texts}) > 1
+    entries = []
+    for degrees, text in texts:
+        entry = {"text": text.text, "tokens": text.tokens, "seed": text.seed, "finish": text.finish}
+        if several:
+            entry["temperature"] = degrees
+        if text.probabilities is not None:
+            entry["probabilities"] = [{"token": token, "probability": value} for token, value in text.probabilities]
+        entries.append(entry)
+    return [to_json(entries), "\n"]
+
+
+def save(text: str, path: str) -> None:
+    """A text into a file, whole or not at all."""
+    from parrotlet.container import write_atomically
+
+    write_atomically(path, [text.encode("utf-8", "replace")])

@@ -1,0 +1,65 @@
+"""The schema of the settings comes in; flags whose help is the settings' own words go out, and what the user typed."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+
+import typer
+from pydantic import BaseModel
+
+from parrotlet.errors import UsageError
+
+if TYPE_CHECKING:
+    from parrotlet.writer import Writer
+
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="a model file (.safetensors)", show_default=False)]
+
+
+def flag(model: type[BaseModel], name: str, *flags: str, default: bool = False) -> Any:
+    """A flag for one setting; ``default`` tells its default in the help."""
+    field = model.model_fields[name]
+    text = field.description or name
+    if default:
+        text += f" [{json.dumps(field.default)}]"
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    metavar = None if field.annotation is bool else "|".join(choices) or name.upper()
+    return typer.Option(*flags, help=text, show_default=False, metavar=metavar)
+
+
+def given(values: Mapping[str, Any], names: Any) -> dict[str, Any]:
+    """Those of the values that the user gave and that are among ``names``."""
+    return {
+        name: value for name, value in values.items() if name in names and not (value in (None, []) or value is False)
+    }
+
+
+def numbers(text: str, name: str) -> list[float]:
+    """``0.2,0.5,1`` as numbers; raises UsageError."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"{name} {text!r} is not a number or a list such as 0.2,0.5,1.0") from None
+
+
+def the_model(model: str | None) -> str:
+    """The model that was named, or the only one in the current folder."""
+    if model is not None:
+        return model
+    found = sorted(path.name for path in Path().glob("*.safetensors"))
+    if len(found) == 1:
+        return found[0]
+    what = "there are several here: " + ", ".join(found[:5]) if found else "there is none in this folder"
+    raise UsageError(f"which model? Name its file; {what}")
+
+
+def load(model: str | None, prompt: str = "") -> "Writer":
+    """The writer of a model file; what of the prompt it does not know is told once."""
+    from parrotlet.cli.console import tell
+    from parrotlet.writer import load as load_writer
+
+    writer = load_writer(the_model(model))
+    if prompt and (unknown := writer.unknown(prompt)):
+        tell(["the model does not know " + " ".join(map(repr, unknown[:20])) + (" …" if len(unknown) > 20 else "")])
+    return writer

@@ -1,0 +1,74 @@
+"""A model or a run comes in; a picture goes out as PNG or SVG."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from parrotlet.cli.console import as_json as to_json
+from parrotlet.cli.options import AsJson, Model, load, numbers
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Pictures, as PNG or SVG by the suffix.")
+Output = Annotated[str | None, typer.Option("--output", "-o", help="the picture [MODEL-what.png]")]
+Prompt = Annotated[str, typer.Option(help="what stands before")]
+
+
+@app.command()
+def loss(
+    files: Annotated[list[str], typer.Argument(metavar="MODEL...", help="models, or metrics.jsonl of runs")],
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """How bits per character fell, of one model or several."""
+    from parrotlet.plots import plot_loss, read_histories
+
+    path = target(output, files[0], "loss")
+    plot_loss(read_histories(files), path)
+    tell_picture(path, as_json)
+
+
+@app.command()
+def next(
+    model: Model,
+    prompt: Prompt = "",
+    n: Annotated[int, typer.Option("-n", help="how many tokens")] = 12,
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """The likeliest next tokens after a prompt."""
+    from parrotlet.plots import plot_next
+
+    path = target(output, model, "next")
+    plot_next(load(model, prompt).next_tokens(prompt, n), prompt, path)
+    tell_picture(path, as_json)
+
+
+@app.command()
+def temperature(
+    model: Model,
+    prompt: Prompt = "",
+    temperatures: Annotated[str, typer.Option("--temperature", help="which to compare")] = "0.2,0.5,1.0,1.5",
+    n: Annotated[int, typer.Option("-n", help="how many tokens")] = 8,
+    length: Annotated[int, typer.Option(help="tokens written at each")] = 300,
+    seed: Annotated[int, typer.Option(help="of the texts")] = 1,
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """What temperature does: to the next token's distribution, and to a text."""
+    from parrotlet.plots import plot_temperature
+
+    path = target(output, model, "temperature")
+    degrees = numbers(temperatures, "--temperature")
+    plot_temperature(load(model, prompt), prompt, degrees, path, tokens=n, length=length, seed=seed)
+    tell_picture(path, as_json)
+
+
+def target(output: str | None, model: str, what: str) -> Path:
+    """The picture's path, checked before any work is done."""
+    from parrotlet.plots import check_path
+
+    return check_path(output or f"{Path(model).stem}-{what}.png")
+
+
+def tell_picture(path: Path, as_json: bool) -> None:
+    print(to_json({"path": str(path)}) if as_json else f"saved {path}")
