@@ -1,6 +1,7 @@
 """Ten real corpora come in; for each, what parrotlet learns in a minute beside an n-gram model of the same tokens."""
 
 import argparse
+import json
 import shlex
 import tempfile
 import time
@@ -82,10 +83,10 @@ def measure(table: Table, name: str, trial: Trial, data: Path, folder: Path, min
     bits, tokens, vocabulary = ngram_bits(model, train_file, held_out, trial.order)
     if tokens != scored["tokens"]:
         raise RuntimeError(f"{name}: the n-gram model read {tokens} tokens, score {scored['tokens']}")
-    per_token = scored["bits_per_token"]
+    per_token, form = scored["bits_per_token"], event(events, "started")["settings"]["corpus"]["form"]
     table.add(
         corpus=name,
-        form=event(events, "started")["settings"]["corpus"]["form"],
+        form=form,
         vocabulary=vocabulary,
         tokens=tokens,
         parrotlet=per_token,
@@ -101,7 +102,7 @@ def measure(table: Table, name: str, trial: Trial, data: Path, folder: Path, min
         epochs=event(events, "done")["epoch"],
         network=event(events, "started")["settings"]["network"],
         command=shlex.join(["parrotlet", "train", trial.path, "--minutes", f"{minutes:g}", *trial.options]),
-        sample=sample(model),
+        sample=sample(model, form),
     )
 
 
@@ -124,10 +125,13 @@ def ngram_bits(model: Path, train_file: Path, held_out: Path, order: int) -> tup
     return *ngram.bits(documents(held_out)), len(tokenizer)
 
 
-def sample(model: Path) -> list[str]:
-    """Two lines that the model writes."""
-    text = run(parrotlet("generate", model, "-n", 2, "--length", 150, "--temperature", 0.5, "--seed", 1))
-    return [line for line in text.splitlines() if line.strip()][:2]
+def sample(model: Path, form: str) -> list[str]:
+    """Two lines that the model writes, or two documents with their line ends shown."""
+    printed = run(parrotlet("generate", model, "-n", 2, "--length", 300, "--temperature", 0.5, "--seed", 1, "--json"))
+    texts = [each["text"] for each in json.loads(printed)]
+    if form == "lines":
+        return [text.strip().replace("\n", " ↵ ") for text in texts]
+    return [line for line in texts[0].splitlines() if line.strip()][:2]
 
 
 def _samples(table: Table) -> None:

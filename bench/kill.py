@@ -19,6 +19,7 @@ from bench.harness import Table, event, parrotlet, run, train, use_utf8
 from parrotlet import load_bundle
 
 TRIAL_STEPS = 200
+START = 3.0  # seconds that Python and torch take to start
 TEMPORARY = (".tmp", ".part")  # ends of the names of files that are being written
 
 
@@ -35,14 +36,14 @@ class Soak:
         return self.model.parent, self.model.with_suffix(".run")
 
     def temporary_files(self) -> set[str]:
-        """Files that are being written now, or were when the run was killed."""
+        """Checkpoints and models that are being written now, or were when the run was killed."""
         found = set()
         for folder in self.folders:
             try:
                 names = os.listdir(folder)
             except OSError:
                 continue
-            found |= {str(folder / name) for name in names if name.startswith(".") and name.endswith(TEMPORARY)}
+            found |= {name for name in names if ".safetensors." in name and name.endswith(TEMPORARY)}
         return found
 
     def start(self, resume: bool, log: Path) -> subprocess.Popen[bytes]:
@@ -78,7 +79,7 @@ def _soak(folder: Path, chosen: argparse.Namespace) -> int:
     seconds, _ = train(chosen.source, whole.model, *options)
     print(f"{steps} steps; never stopped, the command takes {seconds:.0f} s\n")
     table = Table("kill", "aimed at", "seconds", "step before", "inside a save", "model")
-    kills, inside = _kill_all(table, killed, chosen, seconds)
+    kills, inside = _kill_all(table, killed, chosen, steps, seconds)
     train(chosen.source, killed.model, *options, "--resume")
     differences = compare(whole.model, killed.model)
     table.finish()
@@ -93,16 +94,17 @@ def _steps(folder: Path, chosen: argparse.Namespace) -> int:
     return round(TRIAL_STEPS * chosen.seconds / event(events, "done")["seconds"])
 
 
-def _kill_all(table: Table, soak: Soak, chosen: argparse.Namespace, seconds: float) -> tuple[int, int]:
+def _kill_all(table: Table, soak: Soak, chosen: argparse.Namespace, steps: int, seconds: float) -> tuple[int, int]:
     """Start, kill and resume as often as asked, or until the run is over; how many kills, how many inside a save."""
     moments = random.Random(chosen.seed)
     aims = ["save"] * chosen.inside + ["any moment"] * (chosen.kills - chosen.inside)
     moments.shuffle(aims)
     kills = inside = 0
+    done = 0.0  # share of the steps
     log = soak.model.parent / "log.jsonl"
     while aims:
         before = soak.temporary_files()
-        delay = moments.uniform(0.2, 1.8) * seconds / chosen.kills
+        delay = moments.uniform(0.1, 1.9) * (START + seconds * (1 - done) / (len(aims) + 1))
         process = soak.start(resume=kills > 0, log=log)
         started = time.perf_counter()
         alive = _await_save(process, soak, before, delay / 2) if aims[0] == "save" else _outlives(process, delay)
@@ -112,14 +114,15 @@ def _kill_all(table: Table, soak: Soak, chosen: argparse.Namespace, seconds: flo
         process.send_signal(signal.SIGKILL)
         process.wait()
         kills += 1
-        hit = bool(soak.temporary_files() - before)
-        inside += hit
+        done = _step(log) / steps
+        hit = soak.temporary_files() - before
+        inside += bool(hit)
         table.add(
             kill=kills,
             aimed_at=aims[0],
             seconds=time.perf_counter() - started,
             step_before=_step(log),
-            inside_a_save="yes" if hit else "",
+            inside_a_save=", ".join(name.split(".")[1] for name in hit),
             model=_state_of(soak.model),
         )
         if hit or aims[0] != "save":  # a save that was over too soon is aimed at again
@@ -178,6 +181,9 @@ def compare(left: Path, right: Path) -> list[str]:
             differences.append(f"array {name}: up to {most:g}")
     if bundles[0].settings != bundles[1].settings or bundles[0].tokenizer.to_json() != bundles[1].tokenizer.to_json():
         differences.append("settings or tokenizer")
+    histories = [[each.model_dump(exclude={"seconds"}) for each in bundle.card.history] for bundle in bundles]
+    if histories[0] != histories[1]:
+        differences.append("the card's history")
     metrics = [_metrics(model) for model in (left, right)]
     if metrics[0] != metrics[1]:
         place = next((at for at, pair in enumerate(zip(*metrics, strict=False)) if pair[0] != pair[1]), "the end")

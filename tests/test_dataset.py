@@ -1,5 +1,7 @@
 """Laws of the dataset: targets one later, nothing lost or read twice, order a pure function of (seed, epoch, index)."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -65,14 +67,14 @@ def test_the_law_rejects_a_broken_batch():
 
 @given(texts=TEXTS, shape=SHAPES, seed=st.integers(0, 9))
 def test_each_document_is_read_once_from_its_start(tmp_path_factory, texts, shape, seed):
-    encoded, tokenizer = encode(texts, "lines", tmp_path_factory.mktemp("ids"))
+    encoded, _ = encode(texts, "lines", tmp_path_factory.mktemp("ids"))
     division = split(encoded, 0.2)
     both = every_batch(training_batches(encoded, division, *shape, seed), epoch=1)
     held = validation_batches(encoded, division)
     both += every_batch(held) if held else []
     ids = np.asarray(encoded.ids, np.int64)
     expected = {}
-    for pair in zip(ids[:-1], ids[1:], strict=True):
+    for pair in pairwise(ids):
         expected[pair] = expected.get(pair, 0) + 1
     assert predicted(both) == expected
 
@@ -123,7 +125,9 @@ def test_validation_and_training_share_nothing(tmp_path, form):
         assert len(sides[1]) == pytest.approx(0.1 * encoded.tokens, abs=1)
         return
     held = division.validates(encoded.hashes)
-    documents = [tokenizer.decode(encoded.ids[a:b]) for a, b in zip(encoded.starts[:-1], encoded.starts[1:], strict=True)]
+    documents = [
+        tokenizer.decode(encoded.ids[a:b]) for a, b in zip(encoded.starts[:-1], encoded.starts[1:], strict=True)
+    ]
     assert not {d for d, h in zip(documents, held, strict=True) if h} & {
         d for d, h in zip(documents, held, strict=True) if not h
     }

@@ -88,7 +88,9 @@ def test_only_training_imports_torch(path):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_runs_code_from_data(path):
     source = ast.parse(path.read_text(encoding="utf-8"))
-    called = {node.func.id for node in ast.walk(source) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    called = {
+        node.func.id for node in ast.walk(source) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
     assert not called & {"eval", "exec", "compile", "__import__"}
     assert not {name for kind, name in imports(path)} & {"pickle", "marshal", "shelve", "joblib"}
     loads = [node for node in ast.walk(source) if isinstance(node, ast.Attribute) and node.attr == "load"]

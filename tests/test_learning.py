@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -213,7 +214,7 @@ class TestSchedule:
         settings = TrainingSettings(schedule=schedule, warmup=10, learning_rate=1.0)
         rates = [learning_rate(settings, step, step / 100) for step in range(101)]
         assert rates[0] < rates[5] < rates[10]
-        assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+        assert all(a >= b for a, b in pairwise(rates[10:]))
         assert max(rates) <= 1.0
 
     def test_known_values(self):

@@ -24,7 +24,7 @@ SUFFIXES = (".png", ".svg")
 INK, FAINT, GRID, ACCENT = "#22303c", "#7b8794", "#e4e9ee", "#1d7874"
 # A model's colour in a picture of several; readable side by side also without full colour vision (Okabe and Ito 2008).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-HEAT = ((0.11, 0.42, 0.68), (0.93, 0.63, 0.18), (0.80, 0.16, 0.14))  # from cold to hot
+HEAT = ((0.11, 0.42, 0.68), (0.17, 0.60, 0.55), (0.93, 0.60, 0.16), (0.80, 0.16, 0.14))  # from cold to hot
 # Tried in order for the symbols that the first one lacks; those that are not installed are passed by.
 FONTS = (
     "DejaVu Sans",
@@ -147,7 +147,7 @@ def plot_next(tokens: Sequence[tuple[str, float]], prompt: str, path: str | os.P
     with _picture(target, 7, 1.3 + 0.36 * len(tokens)) as figure:
         axes = figure.add_subplot()
         _token_bars(axes, [token for token, _ in tokens], [value for _, value in tokens], ACCENT, size=11)
-        _title(axes, "What comes next", f"after  {_ending(prompt)}" if prompt else "at the beginning of a text")
+        _title(axes, "What comes next", f"after {_ending(prompt)}" if prompt else "at the beginning of a text")
 
 
 def plot_temperature(
@@ -169,7 +169,7 @@ def plot_temperature(
     height = 0.6 + 0.22 * min(tokens, len(known))
     with _picture(target, 12, 1.0 + height * len(temperatures)) as figure:
         grid = figure.add_gridspec(len(temperatures), 2, width_ratios=(1, 2.1), wspace=0.08, hspace=0.06)
-        where = f"after  {_ending(prompt)}" if prompt else "at the beginning of a text"
+        where = f"after {_ending(prompt)}" if prompt else "at the beginning of a text"
         for row, (degrees, text) in enumerate(zip(temperatures, texts, strict=True)):
             colour = _heat_colour(row / max(1, len(temperatures) - 1))
             left, right = figure.add_subplot(grid[row, 0]), figure.add_subplot(grid[row, 1])
@@ -178,7 +178,9 @@ def plot_temperature(
             left.set_xlim(0, 1.18)
             _title(left, f"temperature {degrees:g}", "")
             _text(right, text, colour)
-        title = figure.suptitle(f"What temperature does, {where}\n", color=INK, fontsize=15, ha="left", x=0.012)
+        title = figure.suptitle(
+            f"What temperature does, {where}", color=INK, fontsize=15, fontweight="bold", ha="left", x=0.012
+        )
         title.set_parse_math(False)
 
 
@@ -251,7 +253,8 @@ def _title(axes: Any, title: str, below: str) -> None:
 
 def _heat_colour(share: float) -> tuple[float, ...]:
     """0 is the coldest colour, 1 the hottest."""
-    cold, hot, place = (HEAT[0], HEAT[1], 2 * share) if share < 0.5 else (HEAT[1], HEAT[2], 2 * share - 1)
+    step, place = divmod(share * (len(HEAT) - 1), 1)
+    cold, hot = HEAT[int(step)], HEAT[min(int(step) + 1, len(HEAT) - 1)]
     return tuple(low + (high - low) * place for low, high in zip(cold, hot, strict=True))
 
 
@@ -277,6 +280,7 @@ def _picture(target: Path, width: float, height: float) -> Iterator[Any]:
     with matplotlib.rc_context({"font.family": _installed(), "svg.fonttype": "path"}), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a symbol that no installed font has is drawn as a box
         figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+        figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
         yield figure
         for axes in figure.axes:
             axes.spines[["top", "right"]].set_visible(False)

@@ -55,9 +55,12 @@ def train(
     return Writer(run.bundle)
 
 
-def run_training(sources: Any, output: Any, *, show: How = "auto", **settings: Any) -> "tuple[Run, Done]":
-    """Run ``training`` to its end and show it; returns the run, which holds the model, and how it ended."""
+def run_training(
+    sources: Any, output: Any, *, show: How = "auto", remark: str = "", **settings: Any
+) -> "tuple[Run, Done]":
+    """Run ``training`` to its end and show it, with a remark at its start; returns the run and how it ended."""
     shower = open_show(show)
+    shower.remark = remark
     try:
         from parrotlet.learning import training
     except ModuleNotFoundError as error:
@@ -105,7 +108,9 @@ def harmless(text: str) -> str:
 
 
 class Show:
-    """Shows nothing; the others are made from it."""
+    """Shows nothing; the others are made from it. ``remark`` is what the caller has to say when the run starts."""
+
+    remark = ""
 
     def __enter__(self) -> Self:
         return self
@@ -147,6 +152,8 @@ class Lines(Show):
 
     def started(self, event: "Started") -> None:
         self.say(sizes(event), "bold")
+        if self.remark:
+            self.say(self.remark, "dim")
         self._told = 0.0
 
     def step(self, event: "Step") -> None:
@@ -164,7 +171,7 @@ class Lines(Show):
         self.say(f"step {event.step:,}  epoch {event.epoch:.2f}  {figures} bits per character{best}", "cyan")
 
     def sample(self, event: "Sample") -> None:
-        lines = event.text.strip("\n").split("\n")[:SAMPLE_LINES]
+        lines = [line.rstrip() for line in event.text.strip("\n").split("\n")[:SAMPLE_LINES]]
         for place, line in enumerate(lines):
             self.say(f"  {event.temperature:.1f}  {line}" if place == 0 else f"       {line}")
 

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 import parrotlet
-from parrotlet.cli.console import tell
 from parrotlet.cli.options import flag, given
 from parrotlet.errors import ParrotletError
 from parrotlet.settings import CorpusSettings, NetworkSettings, TokenizerSettings, TrainingSettings, assign, flat
@@ -62,14 +61,13 @@ def train(
     from parrotlet.show import recipe_sources, run_training
 
     found = sources or recipe_sources(recipe)
-    if output is None:
-        output = default_output(found)
-        if not quiet:
-            tell([f"the model goes to {output}" + (", in place of the one there" if Path(output).exists() else "")])
+    output = output or default_output(found)
+    remark = f"the model goes to {output}" + (", in place of the one there" if Path(output).exists() else "")
     run, done = run_training(
         found,
         output,
         show="nothing" if quiet else "json" if as_json else "auto",
+        remark=remark,
         recipe=recipe,
         start_from=start_from,
         resume=resume,

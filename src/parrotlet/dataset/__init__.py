@@ -1,7 +1,14 @@
 """A corpus comes in; ids on disk and then numbered batches go out."""
 
-from parrotlet.dataset.batches import NOTHING, Batch, Batches, LineBatches, StreamBatches
-from parrotlet.dataset.batches import training_batches, validation_batches
+from parrotlet.dataset.batches import (
+    NOTHING,
+    Batch,
+    Batches,
+    LineBatches,
+    StreamBatches,
+    training_batches,
+    validation_batches,
+)
 from parrotlet.dataset.encoded import Encoded, Split, encode_corpus, open_encoded, remove_encoded, split
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Encoded ids come in; numbered batches of (inputs, targets, fresh) go out, each a pure function of (seed, epoch, index).
+"""Encoded ids come in; numbered batches go out, each a pure function of (seed, epoch, index).
 
 ``StreamBatches`` reads long text: every row walks through its own part of the text, its state carried from window to
 window. ``LineBatches`` reads short documents: rows of similar length side by side, each from a fresh state.
@@ -7,6 +7,7 @@ window. ``LineBatches`` reads short documents: rows of similar length side by si
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -89,7 +90,7 @@ class StreamBatches:
         shift = int(generator(self._seed, epoch).integers(most + 1)) if self._shuffle else 0
         borders = shift + np.arange(self._rows + 1) * (self._tokens - shift) // self._rows
         plan = []
-        for first, last in zip(borders[:-1], borders[1:], strict=True):
+        for first, last in pairwise(borders):
             pieces = self._pieces(int(first), int(last))
             counts = -(-(pieces[:, 1] - pieces[:, 0]) // self._window)
             plan.append((pieces, np.cumsum(counts)))
@@ -158,7 +159,7 @@ class LineBatches:
     def _group(
         self, documents: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
     ) -> list[tuple[npt.NDArray[np.int64], int]]:
-        """Cut documents, about sorted by length, into groups of at most rows * window positions: (documents, longest)."""
+        """Cut documents, about sorted by length, into groups of rows * window positions: (documents, longest)."""
         groups, begin = [], 0
         while begin < len(documents):
             size, longest = MOST_ROWS, int(lengths[begin])

@@ -166,4 +166,3 @@ def _threshold(encoded: Encoded, share: float) -> np.uint64:
 def _extreme(hashes: npt.NDArray[np.uint64], pick: Any) -> Iterator[np.uint64]:
     for start in range(0, len(hashes), DOCUMENTS_AT_ONCE):
         yield pick(hashes[start : start + DOCUMENTS_AT_ONCE])
-

@@ -1,7 +1,7 @@
-"""The state of a run comes in; a folder from which the very next step can be taken goes out. Never needed to write text.
+"""The state of a run comes in; a folder from which the very next step can be taken goes out.
 
-The folder ``MODEL.run`` holds ``run.json`` (what the run is), the encoded text, ``metrics.jsonl`` and
-``checkpoint.safetensors``. Each file is written beside its place, flushed to the disk and renamed, so that a kill at
+It is never needed to write text. The folder ``MODEL.run`` holds ``run.json`` (what the run is), the encoded text,
+``metrics.jsonl`` and ``checkpoint.safetensors``. Each file is written beside its place, flushed to the disk and renamed, so that a kill at
 any moment leaves the one before.
 """
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from parrotlet.dataset import NOTHING, Batch, Batches
 from parrotlet.errors import ParrotletError
+from parrotlet.networks import Network
 from parrotlet.settings import TrainingSettings
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -40,7 +41,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 class Learner:
     """A network, its optimizer and the carried state of the rows that it reads."""
 
-    def __init__(self, network: nn.Module, settings: TrainingSettings) -> None:
+    def __init__(self, network: Network, settings: TrainingSettings) -> None:
         self.settings = settings
         self.device = choose_device(settings.device)
         self.precision = choose_precision(settings.precision, self.device)
@@ -126,7 +127,7 @@ class Learner:
         targets = torch.from_numpy(batch.targets).to(self.device)  # (B, T)
         tokens = int(np.count_nonzero(batch.targets != NOTHING))
         if state is None or batch.fresh.all():
-            state = self.network.begin(len(inputs))  # type: ignore[operator]
+            state = self.network.begin(len(inputs))
         elif batch.fresh.any():
             keep = torch.from_numpy(~batch.fresh).to(self.device)  # (B,)
             state = state * keep.view(-1, *[1] * (state.ndim - 1))
@@ -137,7 +138,7 @@ class Learner:
         return nats, tokens, cast(Tensor, after)
 
 
-def _optimizer(settings: TrainingSettings, network: nn.Module, device: torch.device) -> torch.optim.Optimizer:
+def _optimizer(settings: TrainingSettings, network: Network, device: torch.device) -> torch.optim.Optimizer:
     """Weight decay reaches matrices only: biases and norms are free."""
     matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     vectors = [parameter for parameter in network.parameters() if parameter.ndim == 1]

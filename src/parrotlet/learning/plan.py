@@ -1,11 +1,7 @@
 """The corpus, the budget and the machine come in; every setting that the user left open is decided and told."""
 
-import time
-
-import torch
-
-from parrotlet.learning.learner import choose_device, choose_precision
-from parrotlet.settings import NetworkSettings, Settings, TrainingSettings
+from parrotlet.learning.machine import matrix_speed
+from parrotlet.settings import NetworkSettings, Settings
 
 SIZES = (64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
 READINGS_PER_WEIGHT = 10  # tokens that are read for each weight when a minute is spent well (LOG.md, 2026-11-20)
@@ -16,21 +12,6 @@ SHARE_OF_PEAK = {"lstm": 0.40, "gru": 0.20, "rnn": 0.20}  # of a large matrix pr
 def sensible_minutes(tokens: int) -> float:
     """The budget when none is given: a minute for a few pages, ten for a shelf."""
     return min(10.0, max(1.0, round(tokens / 400_000, 1)))
-
-
-def matrix_speed(settings: TrainingSettings) -> float:
-    """Floating-point operations a second of a large matrix product on the training device; takes about 0.1 s."""
-    device = choose_device(settings.device)
-    precision = choose_precision(settings.precision, device)
-    side = 4096 if device.type == "cuda" else 1024
-    left = torch.ones(side, side, dtype=precision, device=device)
-    times = []
-    for _ in range(6):
-        start = time.perf_counter()
-        product = left @ left
-        product[0, 0].item()  # waits for the device
-        times.append(time.perf_counter() - start)
-    return float(2 * side**3 / min(times))
 
 
 def weights_in(network: NetworkSettings, vocabulary: int) -> int:

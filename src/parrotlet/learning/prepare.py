@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
 
 from parrotlet.bundle import Bundle
 from parrotlet.corpus import Corpus, open_corpus
 from parrotlet.dataset import Encoded, Split, encode_corpus, open_encoded, split
 from parrotlet.errors import ParrotletError
 from parrotlet.learning.checkpoint import Arrays, Progress, RunFolder
+from parrotlet.learning.machine import settle_threads
 from parrotlet.learning.plan import plan, sensible_minutes
-from parrotlet.networks import build_network
+from parrotlet.networks import Network, build_network
 from parrotlet.runtime.shapes import expected_shapes
 from parrotlet.settings import Settings, parse_settings
 from parrotlet.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
@@ -37,7 +37,7 @@ class Prepared:
     tokenizer: Tokenizer
     encoded: Encoded
     split: Split
-    network: nn.Module
+    network: Network
     trained_on: str
     notes: list[str]
     progress: Progress
@@ -69,6 +69,8 @@ def prepare(
     settings = settings.model_copy(update={"corpus": settings.corpus.model_copy(update={"form": corpus.form})})
     settings = _with_budget(settings, encoded, notes)
     minutes = settings.training.minutes
+    if minutes and (remark := settle_threads()):
+        notes.append(remark)
     settings = plan(settings, encoded.tokens, len(tokenizer), minutes * 60 - seconds_used if minutes else None)
     network = build_network(settings.network, len(tokenizer), settings.training.seed)
     division = split(encoded, settings.training.validation)
@@ -131,12 +133,12 @@ def _with_budget(settings: Settings, encoded: Encoded, notes: list[str]) -> Sett
     return settings.model_copy(update={"training": training.model_copy(update={"minutes": minutes})})
 
 
-def _start_at_frequencies(network: nn.Module, encoded: Encoded) -> None:
+def _start_at_frequencies(network: Network, encoded: Encoded) -> None:
     """Let the output biases begin at the log frequencies, which saves the first steps from learning them."""
-    bias = network.output.bias  # type: ignore[union-attr]
+    bias = network.output.bias.data
     step = max(1, len(encoded.ids) // FREQUENCY_SAMPLE)
-    counts = np.bincount(encoded.ids[::step].astype(np.int64), minlength=len(bias)) + 0.01  # type: ignore[arg-type]
-    bias.data.copy_(bias.data.new_tensor(np.log(counts / counts.sum())))  # type: ignore[union-attr]
+    counts = np.bincount(encoded.ids[::step].astype(np.int64), minlength=len(bias)) + 0.01
+    bias.copy_(bias.new_tensor(np.log(counts / counts.sum())))
 
 
 def grow(bundle: Bundle, tokenizer: Tokenizer, seed: int) -> dict[str, npt.NDArray[Any]]:
@@ -163,4 +165,3 @@ def grow(bundle: Bundle, tokenizer: Tokenizer, seed: int) -> dict[str, npt.NDArr
     if bundle.settings.network.input == "number":  # the id is divided by the size of the vocabulary, which grew
         weights["layers.0.weight_ih_l0"] *= after / before
     return weights
-

@@ -190,9 +190,7 @@ class Loop:
         elif self.output and reason != "not finite":
             self._checkpoint()
         path = str(self.output) if self.output and self.bundle else None
-        yield Done(
-            reason, progress.step, self._epoch(), self._seconds(), progress.best, path, self._advice(reason)
-        )
+        yield Done(reason, progress.step, self._epoch(), self._seconds(), progress.best, path, self._advice(reason))
 
     def _advice(self, reason: str) -> str:
         if reason == "not finite":

@@ -1,17 +1,19 @@
 """Ids and a state come in; logits for the next id and the new state go out: stacks of RNN, LSTM or GRU layers."""
 
 import math
+from collections.abc import Callable
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from parrotlet.networks.network import Network
 from parrotlet.settings import NetworkSettings
 
-CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
-class RecurrentNetwork(nn.Module):
+class RecurrentNetwork(Network):
     """A stack of recurrent layers between an input and a softmax layer.
 
     The state is a tensor (B, L, S, H), float32: for each row and layer its hidden vector and, with LSTM (S = 2), its
@@ -20,9 +22,7 @@ class RecurrentNetwork(nn.Module):
     """
 
     def __init__(self, settings: NetworkSettings, vocabulary_size: int) -> None:
-        super().__init__()
-        self.settings = settings
-        self.vocabulary_size = vocabulary_size
+        super().__init__(settings, vocabulary_size)
         inputs = {"learned": settings.embedding, "one-hot": vocabulary_size, "number": 1}[settings.input]
         if settings.input == "learned":
             self.embedding = nn.Embedding(vocabulary_size, settings.embedding)
@@ -32,14 +32,14 @@ class RecurrentNetwork(nn.Module):
             cell(settings.hidden if layer else inputs, settings.hidden, batch_first=True)
             for layer in range(settings.layers)
         )
-        if settings.layer_norm:
-            self.norms = nn.ModuleList(nn.LayerNorm(settings.hidden) for _ in range(settings.layers))
+        normalised = settings.layers if settings.layer_norm else 0
+        self.norms = nn.ModuleList(nn.LayerNorm(settings.hidden) for _ in range(normalised))
         self.output = nn.Linear(settings.hidden, vocabulary_size)
         if settings.tied:
             self.output.weight = self.embedding.weight
         nn.init.zeros_(self.output.bias)
         for layer in self.layers:
-            _open_forget_gate(cast(nn.RNNBase, layer))
+            _initialise(cast(nn.RNNBase, layer))
 
     def begin(self, rows: int) -> Tensor:
         """The zero state of ``rows`` rows: (B, L, S, H)."""
@@ -50,8 +50,7 @@ class RecurrentNetwork(nn.Module):
         """``ids`` (B, T) int64, ``state`` (B, L, S, H) → logits (B, T, V) and the state after the last id."""
         if state is None:
             state = self.begin(len(ids))
-        drop, training = nn.functional.dropout, self.training
-        hidden = drop(self._embed(ids), self.settings.dropout_input, training)  # (B, T, E)
+        hidden = self._drop(self._embed(ids), self.settings.dropout_input)  # (B, T, E)
         states = []
         for index, layer in enumerate(self.layers):
             entering = hidden
@@ -62,8 +61,18 @@ class RecurrentNetwork(nn.Module):
             if self.settings.layer_norm:
                 hidden = self.norms[index](hidden)
             last = index == self.settings.layers - 1
-            hidden = drop(hidden, self.settings.dropout_output if last else self.settings.dropout_between, training)
+            hidden = self._drop(hidden, self.settings.dropout_output if last else self.settings.dropout_between)
         return self.output(hidden), torch.stack(states, dim=1).float()  # (B, T, V), (B, L, S, H)
+
+    def _drop(self, values: Tensor, share: float) -> Tensor:
+        """Dropout whose mask is the same at every step of a window (Gal and Ghahramani 2016): (B, T, X) → (B, T, X).
+
+        It regularises recurrent networks better than a new mask at each step, and draws T times fewer numbers.
+        """
+        if not self.training or share == 0:
+            return values
+        mask = values.new_empty(len(values), 1, values.shape[2]).bernoulli_(1 - share)  # (B, 1, X)
+        return values * (mask / (1 - share))
 
     def _embed(self, ids: Tensor) -> Tensor:
         if self.settings.input == "learned":
@@ -79,8 +88,11 @@ class RecurrentNetwork(nn.Module):
         return hidden, torch.stack([end.squeeze(0) for end in ends], dim=1)  # (B, T, H), (B, S, H)
 
 
-def _open_forget_gate(layer: nn.RNNBase) -> None:
-    """Start LSTM forget gates open (bias 1), so that early gradients reach far back (Jozefowicz et al. 2015, §2.2)."""
+def _initialise(layer: nn.RNNBase) -> None:
+    """Orthogonal recurrent weights (Saxe et al. 2014), gate by gate; LSTM forget gates start open, with a bias of 1.
+
+    Open forget gates let early gradients reach far back (Jozefowicz et al. 2015, §2.2).
+    """
     for name, parameter in layer.named_parameters():
         if name.startswith("weight_hh"):
             for gate in parameter.data.chunk(len(parameter) // layer.hidden_size):
@@ -89,5 +101,5 @@ def _open_forget_gate(layer: nn.RNNBase) -> None:
             nn.init.uniform_(parameter, -1 / math.sqrt(layer.hidden_size), 1 / math.sqrt(layer.hidden_size))
         else:
             nn.init.zeros_(parameter)
-    if isinstance(layer, nn.LSTM):
-        nn.init.ones_(layer.bias_ih_l0.data.view(4, -1)[1])
+            if isinstance(layer, nn.LSTM) and name.startswith("bias_ih"):
+                parameter.data[layer.hidden_size : 2 * layer.hidden_size] = 1.0

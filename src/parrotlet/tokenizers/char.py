@@ -72,7 +72,7 @@ class CharTokenizer(Tokenizer):
         if len(missing) == 0:
             return ids
         if not self.fallback:
-            return ids[ids != UNKNOWN]
+            return np.delete(ids, missing)
         return spelt_out(ids, [symbols[place].encode() for place in missing.tolist()])
 
     def decoder(self) -> Decoder:

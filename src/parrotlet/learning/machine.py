@@ -1,0 +1,56 @@
+"""The machine comes in; how fast it multiplies, and how many threads are worth using on it now, goes out."""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from parrotlet.learning.learner import choose_device, choose_precision
+from parrotlet.settings import TrainingSettings
+
+
+def matrix_speed(settings: TrainingSettings) -> float:
+    """Floating-point operations a second of a large matrix product on the training device; takes about 0.1 s."""
+    device = choose_device(settings.device)
+    precision = choose_precision(settings.precision, device)
+    side = 4096 if device.type == "cuda" else 1024
+    left = torch.ones(side, side, dtype=precision, device=device)
+
+    def multiply() -> None:
+        (left @ left)[0, 0].item()  # reading a number waits for the device
+
+    return 2 * side**3 / _shortest(multiply, 6)
+
+
+def settle_threads() -> str | None:
+    """Use one thread where more are slower: on a busy machine they wait for one another at every step.
+
+    Returns a line for the user where it made a difference. A quiet machine keeps all its threads.
+    """
+    threads = torch.get_num_threads()
+    if threads == 1:
+        return None
+    layer = torch.nn.LSTM(64, 256, batch_first=True)
+    inputs = torch.zeros(64, 16, 64)
+
+    @torch.no_grad()
+    def read() -> None:
+        layer(inputs)
+
+    together = _shortest(read, 12)
+    torch.set_num_threads(1)
+    if together <= _shortest(read, 6):
+        torch.set_num_threads(threads)
+        return None
+    return f"the machine is busy: training with 1 thread, which is faster now than {threads}"
+
+
+def _shortest(action: Callable[[], None], times: int) -> float:
+    """Seconds of the fastest of several calls, the first one not counted."""
+    action()
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        action()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)

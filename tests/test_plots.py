@@ -1,0 +1,144 @@
+"""Histories, probabilities and a writer in, pictures out; the pictures are drawn for real and measured where it counts."""
+
+import json
+import math
+import struct
+import sys
+
+import pytest
+
+from parrotlet import plots
+from parrotlet.bundle import Evaluation
+from parrotlet.errors import ParrotletError, UsageError
+
+
+def history(count=5, validation=True):
+    return [
+        Evaluation(
+            step=10 * place,
+            epoch=place,
+            seconds=place,
+            train=2 + 1 / place,
+            validation=2.1 + 1 / place if validation else None,
+            learning_rate=1e-3,
+        )
+        for place in range(1, count + 1)
+    ]
+
+
+class Writer:
+    """Writes the same whatever it is asked; its tokens are the awkward ones."""
+
+    tokenizer = " \n$_"
+
+    def next_tokens(self, prompt, n):
+        return [(" ", 0.5), ("\n", 0.25), ("$", 0.15), ("_", 0.1)][:n]
+
+    def write(self, prompt, *, length, temperature, seed):
+        return f"{prompt} costs $5_0 and $6_0 at {temperature}\n\tand so on " * 9
+
+
+def drawn(path):
+    """The size of a PNG in pixels; an SVG must be one."""
+    data = path.read_bytes()
+    if path.suffix == ".svg":
+        assert b"<svg" in data
+        return None
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", data[16:24])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".PNG"])
+def test_each_picture_is_drawn(tmp_path, suffix):
+    plots.plot_loss({"one": history()}, tmp_path / f"loss{suffix}")
+    plots.plot_next([(" ", 0.5), ("\n", 0.3), ("$a$", 0.1), ("春", 0.01), ("\x1b", 0.0)], "$x_$ ", tmp_path / f"n{suffix}")
+    plots.plot_temperature(Writer(), "It", [0, 0.5, 1], tmp_path / f"t{suffix}")
+    for name in ("loss", "n", "t"):
+        drawn(tmp_path / f"{name}{suffix}")
+
+
+@pytest.mark.parametrize("histories", [{"a": history(1)}, {"a": history(), "$b_$": history(8, False), "c": []}])
+def test_loss_of_one_evaluation_of_several_models_and_without_validation(tmp_path, histories):
+    plots.plot_loss(histories, tmp_path / "loss.png")
+    assert min(drawn(tmp_path / "loss.png")) > 400
+
+
+def test_more_tokens_make_a_taller_picture(tmp_path):
+    sizes = []
+    for count in (3, 20):
+        plots.plot_next([(str(place), 1 / count) for place in range(count)], "", tmp_path / "next.png")
+        sizes.append(drawn(tmp_path / "next.png"))
+    assert sizes[0][0] == sizes[1][0] and sizes[0][1] < sizes[1][1]
+
+
+def test_labels_can_be_seen():
+    assert [plots.label(token) for token in (" ", "\n", "\t", " the", "<s>", "\x1b", "a" * 40)] == [
+        *("␣", "↵", "⇥", "␣the", "<s>", "\\x1b", "a" * 17 + "…"),
+    ]
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.5, 1.0, 2.0, 100.0])
+def test_heated_is_a_distribution_in_the_same_order(temperature):
+    given = [0.5, 0.3, 0.2, 0.0]
+    heated = plots.heated(given, temperature)
+    assert sum(heated) == pytest.approx(1) and heated == sorted(heated, reverse=True)
+    if temperature == 1:
+        assert heated == pytest.approx(given)
+    elif temperature < 1:
+        assert heated[0] > given[0]
+    assert heated[0] / heated[1] == pytest.approx(min((5 / 3) ** (1 / temperature), math.inf), rel=1e-6)
+
+
+def test_greedy_is_all_on_the_first_maximum():
+    assert plots.heated([0.4, 0.4, 0.2], 0) == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("name", ["x.pdf", "x", "x.pgn"])
+def test_a_picture_must_be_png_or_svg(tmp_path, name):
+    with pytest.raises(UsageError, match=r"\.png"):
+        plots.plot_next([("a", 1.0)], "", tmp_path / name)
+
+
+def test_a_folder_that_is_missing_is_told_before_anything_is_written(tmp_path):
+    class Unused:
+        def next_tokens(self, prompt, n):
+            raise AssertionError("looked at too early")
+
+    with pytest.raises(ParrotletError, match="does not exist"):
+        plots.plot_temperature(Unused(), "", [1], tmp_path / "none" / "x.png")
+
+
+def test_nothing_to_plot_is_told(tmp_path):
+    for call in (
+        lambda: plots.plot_loss({"a": []}, tmp_path / "x.png"),
+        lambda: plots.plot_next([], "", tmp_path / "x.png"),
+    ):
+        with pytest.raises(ParrotletError, match="nothing to plot"):
+            call()
+    with pytest.raises(UsageError, match="temperature"):
+        plots.plot_temperature(Writer(), "", [], tmp_path / "x.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_metrics_of_a_run_are_read_and_checked(tmp_path):
+    run = tmp_path / "book.run"
+    run.mkdir()
+    metrics = run / "metrics.jsonl"
+    records = [
+        {"event": "evaluation", "best": True, **each.model_dump()} if place % 2 else {"event": "sample", "text": "x"}
+        for place, each in enumerate(history(6))
+    ]
+    metrics.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    assert [each.step for each in plots.read_histories([metrics])["book"]] == [20, 40, 60]
+    for bad in ("not json", "[1]", '{"event": "evaluation"}', '{"event": "evaluation", "step": -1}'):
+        metrics.write_text(bad, encoding="utf-8")
+        with pytest.raises(ParrotletError, match="not the metrics of a run"):
+            plots.read_histories([metrics])
+    with pytest.raises(ParrotletError, match="No such file"):
+        plots.read_histories([tmp_path / "gone.jsonl"])
+
+
+def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ParrotletError, match=r"pip install 'parrotlet\[plot\]'"):
+        plots.plot_next([("a", 1.0)], "", tmp_path / "x.png")
