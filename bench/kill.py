@@ -59,12 +59,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--inside", type=int, default=2, help="how many of the kills hit a save")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    parser.add_argument("--quick", action="store_true", help="a short run, three kills, one of them inside a save")
+    parser.add_argument("--quick", action="store_true", help="a short run, three kills, two of them inside a save")
     chosen = parser.parse_args(arguments)
     if os.name == "nt":
         parser.error("this row kills with SIGKILL, which Windows does not have")
     if chosen.quick:
-        chosen.seconds, chosen.kills, chosen.inside = 25, 3, 1
+        chosen.seconds, chosen.kills, chosen.inside = 25, 3, 2
     use_utf8()
     with tempfile.TemporaryDirectory() as folder:
         return _soak(Path(folder), chosen)
@@ -97,7 +97,8 @@ def _steps(folder: Path, chosen: argparse.Namespace) -> int:
 def _kill_all(table: Table, soak: Soak, chosen: argparse.Namespace, steps: int, seconds: float) -> tuple[int, int]:
     """Start, kill and resume as often as asked, or until the run is over; how many kills, how many inside a save."""
     moments = random.Random(chosen.seed)
-    aims = ["save"] * chosen.inside + ["any moment"] * (chosen.kills - chosen.inside)
+    aims = [("saving the checkpoint", "saving the model")[number % 2] for number in range(chosen.inside)]
+    aims += ["any moment"] * (chosen.kills - chosen.inside)
     moments.shuffle(aims)
     kills = inside = 0
     done = 0.0  # share of the steps
@@ -107,14 +108,16 @@ def _kill_all(table: Table, soak: Soak, chosen: argparse.Namespace, steps: int, 
         delay = moments.uniform(0.1, 1.9) * (START + seconds * (1 - done) / (len(aims) + 1))
         process = soak.start(resume=kills > 0, log=log)
         started = time.perf_counter()
-        alive = _await_save(process, soak, before, delay / 2) if aims[0] == "save" else _outlives(process, delay)
+        what = aims[0].split()[-1]
+        saving = aims[0] != "any moment"
+        alive = _await_save(process, soak, what, before, delay / 2) if saving else _outlives(process, delay)
         if not alive:
             print(f"the run was over before the next kill: {log.read_text(encoding='utf-8')[-300:]}")
             break
         process.send_signal(signal.SIGKILL)
         process.wait()
         kills += 1
-        done = _step(log) / steps
+        done = max(done, _step(log) / steps)
         hit = soak.temporary_files() - before
         inside += bool(hit)
         table.add(
@@ -125,7 +128,7 @@ def _kill_all(table: Table, soak: Soak, chosen: argparse.Namespace, steps: int, 
             inside_a_save=", ".join(name.split(".")[1] for name in hit),
             model=_state_of(soak.model),
         )
-        if hit or aims[0] != "save":  # a save that was over too soon is aimed at again
+        if hit or not saving:  # a save that was over too soon is aimed at again
             aims.pop(0)
     return kills, inside
 
@@ -139,12 +142,12 @@ def _outlives(process: subprocess.Popen[bytes], seconds: float) -> bool:
     return False
 
 
-def _await_save(process: subprocess.Popen[bytes], soak: Soak, before: set[str], seconds: float) -> bool:
-    """Wait until the first save after ``seconds`` begins; whether the process lived to see it. Looks without pause."""
+def _await_save(process: subprocess.Popen[bytes], soak: Soak, what: str, before: set[str], seconds: float) -> bool:
+    """Wait until the first save of ``what`` after ``seconds`` begins, looking without pause; False if none came."""
     if not _outlives(process, seconds):
         return False
     while process.poll() is None:
-        if soak.temporary_files() - before:
+        if any(name.startswith(f".{what}.") for name in soak.temporary_files() - before):
             return True
     return False
 

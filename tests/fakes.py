@@ -25,6 +25,7 @@ class FakeTokenizer:
 
     level = "fake"
     stop = ID["<s>"]
+    unknown_id = ID["<unk>"]
     unwritable = (ID["<unk>"],)
 
     def __len__(self) -> int:

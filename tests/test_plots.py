@@ -51,7 +51,9 @@ def drawn(path):
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".PNG"])
 def test_each_picture_is_drawn(tmp_path, suffix):
     plots.plot_loss({"one": history()}, tmp_path / f"loss{suffix}")
-    plots.plot_next([(" ", 0.5), ("\n", 0.3), ("$a$", 0.1), ("春", 0.01), ("\x1b", 0.0)], "$x_$ ", tmp_path / f"n{suffix}")
+    plots.plot_next(
+        [(" ", 0.5), ("\n", 0.3), ("$a$", 0.1), ("春", 0.01), ("\x1b", 0.0)], "$x_$ ", tmp_path / f"n{suffix}"
+    )
     plots.plot_temperature(Writer(), "It", [0, 0.5, 1], tmp_path / f"t{suffix}")
     for name in ("loss", "n", "t"):
         drawn(tmp_path / f"{name}{suffix}")

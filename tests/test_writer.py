@@ -40,10 +40,11 @@ def test_a_long_text_begins_after_a_line_end_and_never_ends_by_itself() -> None:
 
 
 @pytest.mark.parametrize("form", ["text", "lines"])
-def test_a_prompt_is_read_after_the_mark_and_stands_in_the_text_as_typed(form: str) -> None:
+def test_a_prompt_is_read_after_a_beginning_and_stands_in_the_text_as_typed(form: str) -> None:
     writer, runtime = fake_writer(even("a", "b"), form=form)
     text = writer.write("Abc De", length=5, seed=3)
-    assert runtime.begun == [[ID["<s>"], *FakeTokenizer().encode("abc de").tolist()]]
+    first = ID["<s>"] if form == "lines" else ID["\n"]
+    assert runtime.begun == [[first, *FakeTokenizer().encode("abc de").tolist()]]
     assert text.startswith("Abc De")
     assert len(text) == 11
 
@@ -347,7 +348,7 @@ def test_next_tokens_are_sorted_and_leave_out_what_can_not_be_written() -> None:
     writer, runtime = fake_writer(lambda ids: {"a": 0.1, "b": 0.4, "<unk>": 0.2, "<s>": 0.3})
     found = writer.next_tokens("ab", n=2)
     assert found == [("b", pytest.approx(0.4, rel=1e-5)), ("a", pytest.approx(0.1, rel=1e-5))]
-    assert runtime.begun == [[ID["<s>"], ID["a"], ID["b"]]]
+    assert runtime.begun == [[ID["\n"], ID["a"], ID["b"]]]
     lines, _ = fake_writer(lambda ids: {"a": 0.1, "b": 0.4, "<unk>": 0.2, "<s>": 0.3}, form="lines")
     assert [token for token, _ in lines.next_tokens(n=3)] == ["b", "<s>", "a"]
     assert len(lines.next_tokens(n=1000)) == len(FakeTokenizer()) - 1

@@ -46,7 +46,6 @@ class Scorer:
 
     def __init__(self, runtime: Runtime, tokenizer: Tokenizer, surprise: bool = False) -> None:
         self._runtime, self._tokenizer = runtime, tokenizer
-        self._unwritable = np.array(tokenizer.unwritable, dtype=np.int64)
         self._nats, self._tokens, self._characters, self._unknown, self._lost = 0.0, 0, 0, 0, 0
         self._surprise: list[tuple[str, float]] | None = [] if surprise else None
 
@@ -95,7 +94,7 @@ class Scorer:
         ids = np.asarray(self._tokenizer.encode(piece), dtype=np.int64)
         normal, written = self._tokenizer.normalise(piece), self._tokenizer.decode(ids)
         self._characters += len(normal)
-        self._unknown += int(np.isin(ids, self._unwritable).sum())
+        self._unknown += int((ids == self._tokenizer.unknown_id).sum()) if self._tokenizer.unknown_id is not None else 0
         if written != normal:
             self._lost += max(1, len(normal) - len(written))
         return ids

@@ -196,7 +196,7 @@ class Bar(Lines):
         from rich.live import Live
 
         self._console = console or Console(file=file)
-        self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._validation: float | None = None
 
     def __enter__(self) -> Self:
@@ -212,7 +212,7 @@ class Bar(Lines):
         self._console.print(harmless(line), style=style or None, markup=False, highlight=False, emoji=False)
 
     def step(self, event: "Step") -> None:
-        self._live.update(self._picture(event))
+        self._live.update(self._picture(event), refresh=True)
 
     def evaluation(self, event: "Evaluated") -> None:
         self._validation = event.validation
@@ -221,7 +221,7 @@ class Bar(Lines):
     def done(self, event: "Done") -> None:
         from rich.text import Text
 
-        self._live.update(Text(""))
+        self._live.update(Text(""), refresh=True)
         super().done(event)
 
     def _picture(self, event: "Step") -> "RenderableType":

@@ -210,9 +210,8 @@ class Writer:
         if not isinstance(prompt, str):
             raise UsageError(f"prompt must be a text, not {type(prompt).__name__}")
         ids = np.asarray(self.tokenizer.encode(prompt), dtype=np.int64)
-        start = [self.tokenizer.stop]
-        if self.card.form == "text" and not len(ids):
-            start = self._line_end() or start
+        # A document begins with <s>; a piece of a long text begins as its lines do.
+        start = (self._line_end() if self.card.form == "text" else []) or [self.tokenizer.stop]
         read = np.concatenate((np.array(start, dtype=np.int64), ids))
         return Beginning(self._shown(prompt), ids, *self._read_last(read))
 
