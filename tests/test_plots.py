@@ -1,4 +1,4 @@
-"""Histories, probabilities and a writer in, pictures out; the pictures are drawn for real and measured where it counts."""
+"""Histories, probabilities and a writer in, pictures out: drawn for real, and measured where it counts."""
 
 import json
 import math

@@ -57,11 +57,11 @@ def test_plain_lines_tell_sizes_figures_samples_and_what_next():
         "lstm of 2 × 256 units, 412,345 weights; 97 tokens (char); 465,000 characters; cpu, bfloat16; 2 minutes"
     )
     assert lines[2] == "the model goes to book.safetensors"
-    assert lines[3] == " 45%  train 2.510 bits per character  123,456 characters per second  epoch 0.90"
-    assert lines[4] == "step 100  epoch 1.00  train 2.500  validation 2.400 bits per character  (best so far)"
+    assert lines[3] == " 45%  train 2.510 bits per character  123,456 characters/s  epoch 0.90"
+    assert lines[4] == "step 100  epoch 1.00  train 2.500  validation 2.400 bits per character  best"
     assert lines[5] == "  0.2  the the"
     assert lines[7] == "step 200  epoch 2.00  train 2.200 bits per character"
-    assert lines[-2].startswith("finished: 200 steps, 2.00 epochs, 2:00, 2.400 bits per character")
+    assert lines[-2].startswith("finished: 200 steps, 2.00 epochs, 2:00, validation 2.400 bits per character")
     assert lines[-1] == "saved; write with: parrotlet generate book.safetensors"
 
 
@@ -82,7 +82,7 @@ def terminal(file):
 def test_the_bar_shows_share_time_left_and_both_losses():
     output = shown(terminal, [*EVENTS[:5], EVENTS[3], EVENTS[-1]])
     assert "45%  1:06 left" in output
-    assert "train 2.510  validation 2.400 bits per character  123,456 characters per second" in output
+    assert "train 2.510  validation 2.400 bits per character  123,456 characters/s" in output
     assert "the model goes to book.safetensors" in output
 
 

@@ -135,7 +135,8 @@ def _loss_curve(axes: Any, history: "Sequence[Evaluation]", colour: str, name: s
     axes.plot([step], [best], "o", color=colour, markersize=6, markeredgecolor="white")
     if not name:
         side = "right" if step > 0.7 * history[-1].step else "left"
-        offset = {"xytext": (0, 9), "textcoords": "offset points", "ha": side}
+        above = best >= (dict(train).get(step) or 0)  # where the other curve is not
+        offset = {"xytext": (0, 9 if above else -16), "textcoords": "offset points", "ha": side}
         axes.annotate(f"{best:.3f}", (step, best), **offset, color=colour, fontweight="bold")
 
 
@@ -224,7 +225,7 @@ def _text(axes: Any, text: str, colour: Any) -> None:
     lines: list[str] = []
     for line in text.expandtabs(4).split("\n"):
         clean = "".join(symbol if symbol.isprintable() else "\ufffd" for symbol in line)
-        lines += textwrap.wrap(clean, TEXT_WIDTH, drop_whitespace=False) or [""]
+        lines += textwrap.wrap(clean, TEXT_WIDTH) or [""]
     if len(lines) > TEXT_LINES:
         lines = [*lines[:TEXT_LINES], "…"]
     axes.axvline(0, color=colour, linewidth=3)
@@ -272,6 +273,7 @@ def _picture(target: Path, width: float, height: float) -> Iterator[Any]:
     try:
         import matplotlib
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ModuleNotFoundError:
         raise ParrotletError("pictures need matplotlib: pip install 'parrotlet[plot]'") from None
     from parrotlet.container import write_atomically
@@ -279,8 +281,8 @@ def _picture(target: Path, width: float, height: float) -> Iterator[Any]:
     picture = io.BytesIO()
     with matplotlib.rc_context({"font.family": _installed(), "svg.fonttype": "path"}), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a symbol that no installed font has is drawn as a box
-        figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-        figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+        layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+        figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
         yield figure
         for axes in figure.axes:
             axes.spines[["top", "right"]].set_visible(False)

@@ -160,14 +160,14 @@ class Lines(Show):
         self._fraction = event.fraction
         if event.seconds - self._told >= LINE_SECONDS:
             self._told = event.seconds
-            self.say(f"{event.fraction:4.0%}  {speed(event)}")
+            self.say(f"{event.fraction:4.0%}  {speed(event)}  epoch {event.epoch:.2f}")
 
     def evaluation(self, event: "Evaluated") -> None:
         self._told = event.seconds
         figures = f"train {event.train:.3f}"
         if event.validation is not None:
             figures += f"  validation {event.validation:.3f}"
-        best = "  (best so far)" if event.best and event.validation is not None else ""
+        best = "  best" if event.best and event.validation is not None else ""
         self.say(f"step {event.step:,}  epoch {event.epoch:.2f}  {figures} bits per character{best}", "cyan")
 
     def sample(self, event: "Sample") -> None:
@@ -180,7 +180,7 @@ class Lines(Show):
             if event.reason == "nothing to do":
                 self.say(event.advice)
             return
-        best = "" if event.validation is None else f", {event.validation:.3f} bits per character on what was held back"
+        best = "" if event.validation is None else f", validation {event.validation:.3f} bits per character"
         took = f"{event.step:,} steps, {event.epoch:.2f} epochs, {clock(event.seconds)}{best}"
         self.say(f"{event.advice}: {took}" if event.reason == "finished" else f"{took}: {event.advice}", "bold")
         if event.path and event.reason != "interrupted":
@@ -257,8 +257,8 @@ def sizes(event: "Started") -> str:
 def speed(event: "Step", validation: float | None = None) -> str:
     """The figures of the moment."""
     held_back = "" if validation is None else f"  validation {validation:.3f}"
-    rate = f"{event.characters_per_second:,.0f} characters per second"
-    return f"train {event.train:.3f}{held_back} bits per character  {rate}  epoch {event.epoch:.2f}"
+    rate = f"{event.characters_per_second:,.0f} characters/s"
+    return f"train {event.train:.3f}{held_back} bits per character  {rate}"
 
 
 def clock(seconds: float) -> str:

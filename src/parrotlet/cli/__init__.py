@@ -6,6 +6,7 @@
 import contextlib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -68,7 +69,10 @@ def parrotlet(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command (None: the one this process was called with); returns its exit status and never raises."""
+    """Run one command (None: the one this process was called with) and return its exit status.
+
+    What the user can mend is told in one line on stderr.
+    """
     forgiving(sys.stdout)
     forgiving(sys.stderr)
     try:
@@ -76,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ParrotletError as error:
         return _fail(str(error), error.status)
     except (KeyboardInterrupt, typer.Abort, EOFError):
+        if sys.stdout.isatty():
+            print()  # the text stopped in the middle of a line
         return _fail("interrupted", 130)
     except WrongCall as error:
         return _fail(_one_line(error), 2)
@@ -99,8 +105,10 @@ def _run(arguments: list[str]) -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    with contextlib.suppress(OSError, ValueError):
+    try:
         sys.stdout.flush()
+    except (OSError, ValueError):
+        _drop_output()
     with contextlib.suppress(OSError, ValueError):
         print("parrotlet: " + " ".join(message.split()), file=sys.stderr, flush=True)
     return status
@@ -113,6 +121,9 @@ def _one_line(error: Any) -> str:
     if wrong and context and type(error).__name__ == "NoSuchOption":
         flags = [flag for parameter in context.command.params for flag in parameter.opts if flag.startswith("--")]
         return f"unknown option {wrong}: {nearest(wrong, [*flags, '--help'])}"
+    typed = re.match("No such command '(.*?)'", str(error.format_message()))
+    if typed and context:
+        return f"unknown command {typed[1]!r}: {nearest(typed[1], context.command.list_commands(context))}"
     message = str(error.format_message()).removeprefix("Invalid value: ").rstrip(".")
     return message + (f" (see {context.command_path} --help)" if context and context.parent else "")
 

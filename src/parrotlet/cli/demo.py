@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 OUTPUT = "manual.safetensors"
 WORD = re.compile(r"[^\W\d_]+")
-CHARACTERS, SHOWN, TEMPERATURE, SEED = 4000, 600, 0.5, 1
+PROMPT, CHARACTERS, SHOWN, TEMPERATURE, SEED = "The ", 4000, 600, 0.5, 1
 NEXT = f"""what to type next:
   parrotlet generate {OUTPUT} --prompt "The " --temperature 0.2,0.5,1.0
   parrotlet plot temperature {OUTPUT} --prompt "The "
@@ -55,7 +55,7 @@ def demo(
 
 def written_words(writer: "Writer", source: str) -> tuple[str, float]:
     """A text, and the share of its words that occur in ``source``; the last one, which may be cut, is left out."""
-    text = writer.write(length=CHARACTERS, temperature=TEMPERATURE, seed=SEED)
+    text = writer.write(PROMPT, length=CHARACTERS, temperature=TEMPERATURE, seed=SEED)
     known = set(WORD.findall(source))
     words = WORD.findall(text)[:-1]
     return text, sum(word in known for word in words) / max(1, len(words))
