@@ -24,7 +24,7 @@ from parrotlet.tokenizers.byte import ByteTokenizer
 from parrotlet.tokenizers.char import CharTokenizer
 from parrotlet.tokenizers.clusters import clusters, spaced_tokens
 from parrotlet.tokenizers.normal import Normalisation, single_spaced
-from parrotlet.tokenizers.symbol import SymbolTokenizer
+from parrotlet.tokenizers.symbol import BLANK, SymbolTokenizer
 from parrotlet.tokenizers.vocabulary import chosen, count_characters, count_tokens
 from parrotlet.tokenizers.word import JOIN, SPACE, UNKNOWN, WordTokenizer
 
@@ -47,6 +47,7 @@ LEVEL_VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "stem": {"stem": "english", "lowercase": True},
         "delete-stem": {"punctuation": "delete", "stem": "russian", "normalisation": "NFKC", "lowercase": True},
     },
+    "symbol": {"spelt": {"min_count": 1_000}},
 }
 PATHOLOGICAL = {
     "empty": "",
@@ -241,10 +242,17 @@ class Shuffles(CharTokenizer):
         return Shuffles(tuple(reversed(super().extended(texts, settings).alphabet)))
 
 
+class LosesBlanks(SymbolTokenizer):
+    def encode(self, text: str) -> IdArray:
+        ids = super().encode(text)
+        return ids[ids != BLANK]
+
+
 @pytest.mark.parametrize(
     ("law", "broken", "example"),
     [
         (law_round_trip, DropsLast(), "text"),
+        (law_round_trip, LosesBlanks("xy"), "x y"),
         (law_idempotent, GrowingForm(), "text"),
         (law_ids, SaysStop(), "text"),
         (law_stream, WritesHalfPoints(), list("né".encode())),
@@ -412,12 +420,58 @@ def test_bytes_are_written_when_a_code_point_is_whole() -> None:
 def test_symbols_stand_between_blanks() -> None:
     tokenizer = SymbolTokenizer.train(["C4 E4  G4\nC4 \t C4\n"], TokenizerSettings(level="symbol"))
     assert [tokenizer.token(id) for id in tokenizer.encode(" C4  E4\nG4")] == ["C4", "E4", "\n", "G4"]
-    assert tokenizer.unwritable == tuple(range(16))
+    assert tokenizer.vocabulary == (" C4", " E4", " G4")
+    assert tokenizer.unwritable == (*range(16), BLANK)  # nothing was spelt
     for text in ("C4 X Y E4", "X", "X Y\nZ C4\n", "é\n\nX\n", "C4 E4"):
         assert tokenizer.decode(tokenizer.encode(text)) == text
     assert tokenizer.unknown("X C4 Y X") == ["X", "Y"]
     ids = tokenizer.encode("C4 E4")
     assert list(tokenizer.stream([*ids, tokenizer.stop, *ids])) == ["C4", " E4", "", "C4", " E4"]
+
+
+def test_rare_symbols_are_spelt_in_letters() -> None:
+    tokenizer = SymbolTokenizer(["-", "1", " 1", " 1,1"], spelt=False)
+    minus, one, symbol, pair = 19, 20, 21, 22
+    assert (len(tokenizer), tokenizer.unwritable) == (23, tuple(range(16)))
+    assert [tokenizer.token(id) for id in (0, 16, 17, BLANK, minus, one, symbol, pair)] == [
+        *("<0>", "<s>", "\n", "· ", "·-", "·1", "1", "1,1")
+    ]
+    # Only between two that are spelt does the blank need an id; what is no letter takes two half-bytes for each byte.
+    ids = [symbol, minus, one, BLANK, one, one, 17, one, 0x2, 0xC, minus, pair, pair]
+    assert tokenizer.encode("1 -1  11\n1,- 1,1 1,1").tolist() == ids
+    assert list(tokenizer.stream(ids)) == ["1", " -", "1", "", " 1", "1", "\n", "1", "", ",", "-", " 1,1", " 1,1"]
+    assert tokenizer.unknown("1 -1 11 -1") == ["-1", "11"]
+    # A network may write the blank letter anywhere: no blank is doubled or stands at the end of a line.
+    assert tokenizer.decode([BLANK, symbol, BLANK, pair, BLANK, BLANK, one, BLANK, 17, BLANK, one, BLANK]) == (
+        "1 1,1 1\n1"
+    )
+    assert tokenizer.decode([one, 0x2, one, tokenizer.stop, minus]) == "1\ufffd1-"
+
+
+def test_the_letters_are_those_of_the_rare_symbols() -> None:
+    rare = TokenizerSettings(level="symbol", min_count=2)
+    tokenizer = SymbolTokenizer.train(["ab ab\nba cd c\n"], rare)
+    assert tokenizer.vocabulary == ("c", "a", "b", "d", " ab")
+    assert tokenizer.unwritable == tuple(range(16))  # the letters sufficed
+    longer = tokenizer.extended(["é ba ba"], rare)
+    assert longer.vocabulary == (*tokenizer.vocabulary, "é", " ba")
+    for text in ("ba é ab", "eé ba\nx y"):
+        assert longer.decode(longer.encode(text)) == tokenizer.decode(tokenizer.encode(text)) == text
+    # Of many letters a few are kept, the most frequent; the others are spelt in half-bytes, as the network then sees.
+    script = [chr(0x4E00 + place) for place in range(400)]
+    many = SymbolTokenizer.train(["".join(script) + "\n" + " ".join(script[:300])], TokenizerSettings(level="symbol"))
+    assert (many.vocabulary, many.unwritable) == (tuple(script[:256]), ())
+    assert len(many.extended(["".join(script)], rare)) == len(many)
+
+
+def test_rare_symbols_get_no_id_where_there_are_many() -> None:
+    common = " ".join(f"{place}" for place in range(300))
+    tokenizer = SymbolTokenizer.train([common + "\n" + common, "\n9,9"], TokenizerSettings(level="symbol"))
+    assert tokenizer.unknown(common + " 9,9") == ["9,9"]
+    assert tokenizer.vocabulary[:2] == ("9", ",")
+    often = [common + "\n"] * 200  # 60,200 tokens: one that occurs in them twice is too rare, one three times is not
+    tokenizer = SymbolTokenizer.train([*often, "a a b b b"], TokenizerSettings(level="symbol"))
+    assert tokenizer.unknown("a b") == ["a"]
 
 
 def test_a_primed_decoder_continues_a_prompt() -> None:
@@ -460,7 +514,7 @@ def test_writing_with_bpe_needs_no_library() -> None:
 NORMAL = {"form": "NFC", "lowercase": False}
 CHAR = {"level": "char", "normalisation": NORMAL, "graphemes": False, "fallback": True, "spelt": True, "alphabet": []}
 WORD = {"level": "word", "normalisation": NORMAL, "punctuation": "token", "stem": None, "vocabulary": []}
-SYMBOL = {"level": "symbol", "normalisation": NORMAL, "spelt": True, "symbols": []}
+SYMBOL = {"level": "symbol", "normalisation": NORMAL, "spelt": True, "vocabulary": []}
 BPE = {"level": "bpe", "normalisation": NORMAL, "merges": []}
 
 
@@ -497,8 +551,13 @@ def test_the_smallest_sound_data_loads(sound: dict[str, Any]) -> None:
         WORD | {"stem": "klingon"},
         WORD | {"stem": 3},
         WORD | {"punctuation": "eat"},
-        SYMBOL | {"symbols": ["a b"]},
-        SYMBOL | {"symbols": ["\n"]},
+        SYMBOL | {"vocabulary": [" a b"]},
+        SYMBOL | {"vocabulary": [" \n"]},
+        SYMBOL | {"vocabulary": ["\n"]},
+        SYMBOL | {"vocabulary": [" "]},
+        SYMBOL | {"vocabulary": ["  a"]},
+        SYMBOL | {"vocabulary": ["ab"]},
+        SYMBOL | {"vocabulary": ["a", " a", "a"]},
         BPE | {"merges": [[1, 2], [1, 2]]},
         BPE | {"merges": [[1, 257]]},
         BPE | {"merges": [[1, 256]]},

@@ -87,7 +87,7 @@ def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> Encoded
     except OSError as error:
         raise ParrotletError(f"cannot write the encoded text to {folder}: {error.strerror or error}") from error
     if position - documents < 2:
-        raise ParrotletError(f"{corpus.name} holds too little text to learn from: {position - documents} token(s)")
+        raise ParrotletError(f"{corpus.name} holds too little text to learn from: a few tokens at least are needed")
     facts = {"type": np.dtype(kind).name, "form": corpus.form, "stop": tokenizer.stop, "characters": characters}
     (folder / "encoded.json").write_text(json.dumps(facts), encoding="utf-8")
     return open_encoded(folder)

@@ -1,8 +1,8 @@
 """The state of a run comes in; a folder from which the very next step can be taken goes out.
 
 It is never needed to write text. The folder ``MODEL.run`` holds ``run.json`` (what the run is), the encoded text,
-``metrics.jsonl`` and ``checkpoint.safetensors``. Each file is written beside its place, flushed to the disk and renamed, so that a kill at
-any moment leaves the one before.
+``metrics.jsonl`` and ``checkpoint.safetensors``. Each file is written beside its place, flushed and renamed,
+so that a kill at any moment leaves the one before.
 """
 
 import json
@@ -56,8 +56,7 @@ class RunFolder:
         self.folder.mkdir(parents=True, exist_ok=True)
         for name in ("checkpoint.safetensors", "metrics.jsonl"):
             (self.folder / name).unlink(missing_ok=True)
-        for leftover in self.folder.glob(".*.part"):
-            leftover.unlink(missing_ok=True)
+        self._sweep()
         write_atomically(self.folder / "run.json", [json.dumps(facts).encode()])
 
     def facts(self) -> dict[str, Any]:
@@ -81,6 +80,7 @@ class RunFolder:
     def load(self) -> tuple[Progress, Arrays, Arrays, Arrays]:
         """Progress, weights, best weights and what else the next step depends on."""
         path = self.folder / "checkpoint.safetensors"
+        self._sweep()
         groups: dict[str, Arrays] = {"weights": {}, "best": {}, "resumable": {}}
         try:
             with safe_open(path, framework="numpy") as file:
@@ -102,6 +102,11 @@ class RunFolder:
                 return file.tell()
         except OSError as error:
             raise ParrotletError(f"cannot write {self.folder / 'metrics.jsonl'}: {error.strerror or error}") from error
+
+    def _sweep(self) -> None:
+        """Remove half-written files of a run that was killed."""
+        for leftover in self.folder.glob(".*.part"):
+            leftover.unlink(missing_ok=True)
 
     def _cut_metrics(self, size: int) -> None:
         """Drop what was written after the checkpoint: the resumed run writes it again."""

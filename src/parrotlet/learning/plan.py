@@ -5,6 +5,7 @@ from parrotlet.settings import NetworkSettings, Settings
 
 SIZES = (64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
 READINGS_PER_WEIGHT = 10  # tokens that are read for each weight when a minute is spent well (LOG.md, 2026-11-20)
+VALIDATION_SHARE = 0.01  # most tokens to validate on, of those that are read: 20 times takes a twentieth of the time
 USUAL_SPEED = 4e11  # operations a second that sizes are chosen for where no time is given
 SHARE_OF_PEAK = {"lstm": 0.40, "gru": 0.20, "rnn": 0.20}  # of a large matrix product, reached while training
 
@@ -50,6 +51,8 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
         network = network.model_copy(update={"dropout_output": _dropout(readings)})
     if "dropout_input" not in chosen and network.input == "learned":
         network = network.model_copy(update={"dropout_input": _dropout(readings) / 2})
+    held_back = min(training.validation, VALIDATION_SHARE * max(readings, 2_000 / VALIDATION_SHARE / tokens))
+    training = training.model_copy(update={"validation": held_back})
     return settings.model_copy(update={"network": network, "training": training})
 
 

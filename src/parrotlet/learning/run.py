@@ -119,16 +119,15 @@ class Loop:
         if self.settings.epochs is not None:
             return self._epoch() / self.settings.epochs
         assert self.settings.minutes is not None
-        closing = CLOSING_SECONDS + self._evaluation_seconds
-        return self._seconds() / max(0.01, self.settings.minutes * 60 - closing)
+        budget = self.settings.minutes * 60
+        closing = min(CLOSING_SECONDS + self._evaluation_seconds, 0.1 * budget)
+        return self._seconds() / (budget - closing)
 
     def _evaluation_due(self) -> bool:
         count = self.settings.evaluations
         if count is None:
             count = math.ceil(self.settings.epochs) if self.settings.epochs else DEFAULT_EVALUATIONS
         due = (self.progress.evaluations + 1) / count
-        if self.settings.minutes and self._evaluation_seconds > 0.1 * self.settings.minutes * 60 / count:
-            due *= 2  # evaluating must not eat the time to learn
         return self._fraction() >= due - 1e-9
 
     def _evaluate(self, rate: float) -> Generator[Event, None, bool]:
@@ -163,7 +162,7 @@ class Loop:
             yield self._save()
         if self.output:
             self._checkpoint()
-        self._evaluation_seconds = max(self._evaluation_seconds, time.perf_counter() - start)
+        self._evaluation_seconds = time.perf_counter() - start
         return True
 
     def _samples(self, weights: Arrays) -> Iterator[Sample]:

@@ -24,15 +24,26 @@ def halves(values: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
 
 
 class SpellingDecoder:
-    """For symbols with one spelling each, beside half-bytes; ``separator`` goes between symbols of one line."""
+    """For symbols with one spelling each, beside half-bytes and letters, runs of which spell one symbol more.
 
-    def __init__(self, written: Mapping[int, str], stop: int, half_bytes: int, separator: str = "") -> None:
+    ``separator`` goes between symbols of one line; a letter that is the separator parts two runs.
+    """
+
+    def __init__(
+        self,
+        written: Mapping[int, str],
+        stop: int,
+        half_bytes: int,
+        separator: str = "",
+        letters: Mapping[int, str] | None = None,
+    ) -> None:
         self._written = written
         self._stop = stop
         self._half_bytes = half_bytes
         self._separator = separator
+        self._letters = letters or {}
         self._before = ""  # goes before the next symbol
-        self._spelling = False  # inside a run of half-bytes
+        self._spelling = False  # inside a run of half-bytes and letters
         self._reader = HalfByteReader()
 
     def push(self, ids: Iterable[int]) -> str:
@@ -76,11 +87,22 @@ class SpellingDecoder:
             before = "" if self._spelling else self._before
             self._spelling = True
             return before + self._reader.push(id)
+        if id in self._letters:
+            return self._letter(self._letters[id])
         if id != self._stop:
-            raise out_of_range(id, len(self._written) + self._half_bytes + (self._stop not in self._written))
+            size = len(self._written) + self._half_bytes + len(self._letters) + (self._stop not in self._written)
+            raise out_of_range(id, size)
         text = self.flush()
         self._before = ""
         return text
+
+    def _letter(self, letter: str) -> str:
+        """The separator only ends a run, whatever follows it, so that it is never written twice or at a line's end."""
+        if letter == self._separator:
+            return self.flush()
+        before = self._reader.flush() if self._spelling else self._before
+        self._spelling = True
+        return before + letter
 
 
 class WordDecoder:

@@ -1,4 +1,4 @@
-"""Half-bytes: a symbol without an id comes in, two ids for each of its UTF-8 bytes go out, and back.
+"""Half-bytes: a character without an id comes in, two ids for each of its UTF-8 bytes go out, and back.
 
 Sixteen ids are enough to write any text. They are the ids 0 to 15 and shown as <0> to <f>.
 """
@@ -27,11 +27,15 @@ def half_bytes(data: bytes) -> IdArray:
 
 def spelt_out(ids: IdArray, spellings: Sequence[bytes]) -> IdArray:
     """Ids in which each UNKNOWN, in order, is replaced by the half-bytes of its spelling: (T,) → (T + more,)."""
-    unknown = ids == UNKNOWN
-    lengths = np.ones(len(ids), dtype=np.int64)
-    lengths[unknown] = [2 * len(spelling) for spelling in spellings]
-    longer = np.repeat(ids, lengths)  # (T + more,)
-    longer[longer == UNKNOWN] = half_bytes(b"".join(spellings))
+    return put_in(ids, [2 * len(spelling) for spelling in spellings], half_bytes(b"".join(spellings)))
+
+
+def put_in(ids: IdArray, lengths: Sequence[int], spellings: IdArray) -> IdArray:
+    """Ids in which each UNKNOWN, in order, is replaced by the next of the joined spellings, which are so long."""
+    repeats = np.ones(len(ids), dtype=np.int64)
+    repeats[ids == UNKNOWN] = lengths
+    longer = np.repeat(ids, repeats)  # (T + more,)
+    longer[longer == UNKNOWN] = spellings
     return longer
 
 
