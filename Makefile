@@ -13,7 +13,7 @@ endif
 .PHONY: install demo test check bench docs clean
 install: .venv/installed
 
-.venv/installed: pyproject.toml setup.py constraints.txt src/parrotlet/runtime/kernel.c
+.venv/installed: pyproject.toml setup.py constraints.txt $(wildcard src/parrotlet/runtime/*.[ch])
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]' \
 		pytest pytest-timeout hypothesis mypy ruff build

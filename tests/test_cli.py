@@ -185,14 +185,15 @@ def test_an_interrupt_saves_the_model_and_the_run_goes_on(call, models, monkeypa
     from parrotlet.show import Lines
 
     with monkeypatch.context() as patch:
-        patch.setattr(Lines, "started", lambda self, event: signal.raise_signal(signal.SIGINT))
-        result = call("train", models.source, *TINY, "-o", "x.safetensors")
+        patch.setattr(Lines, "evaluation", lambda self, event: signal.raise_signal(signal.SIGINT))
+        often = ("--set", "training.evaluations=10")
+        result = call("train", models.source, *TINY, *often, "-o", "x.safetensors")
     assert result.status == 130 and "--resume" in result.out
     assert call("generate", "x.safetensors", "--length", "5").status == 0
     result = call("train", models.source, *TINY, "-o", "x.safetensors", "--resume")
     assert result.status == 0 and "going on from step" in result.out
     result = call("train", models.source, *TINY, "-o", "x.safetensors", "--resume")
-    assert result.status == 0 and result.out == "x.safetensors is finished already\n"
+    assert result.status == 0 and result.out.startswith("x.safetensors is finished already")
 
 
 @pytest.mark.parametrize(
@@ -257,7 +258,6 @@ def other_safetensors():
         (["bok.txt"], 1, "did you mean 'book.txt'?"),
         (["nietzshe"], 1, "did you mean 'nietzsche'?"),
         (["table.csv", "--column", "bdy"], 2, "did you mean 'body'?"),
-        (["table.csv", "--label", "titel"], 2, "did you mean 'title'?"),
         (["table.csv", "--template", "{titel}"], 2, "did you mean 'title'?"),
         (["book.txt", "--encoding", "utf-9"], 2, "did you mean 'utf-8'?"),
         (["book.txt", "--set", "network.hiden=3"], 2, "unknown setting 'network.hiden': did you mean 'hidden'?"),

@@ -33,6 +33,13 @@ def run(corpus, output=None, **settings):
     return running, list(running)
 
 
+def fine_tune(corpus, model, **settings):
+    sizes = {"hidden", "embedding"}  # of the model that is gone on from
+    kept = {name: value for name, value in TINY.items() if name not in sizes}
+    running = training(corpus, start_from=model, **{**kept, **settings})
+    return running, list(running)
+
+
 def timeless(path):
     """The lines of a metrics file without what depends on the clock."""
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -76,9 +83,9 @@ def test_a_resumed_run_equals_one_that_never_stopped(tmp_path, corpus, settings,
 
 
 def test_stopping_at_any_step_saves_the_best_and_says_how_to_go_on(tmp_path):
-    running = training(long_text(), tmp_path / "m.safetensors", **TINY, steps=1000)
+    running = training(long_text(), tmp_path / "m.safetensors", **{**TINY, "evaluations": 200}, steps=1000)
     for event in running:
-        if isinstance(event, Started):
+        if isinstance(event, Evaluated):
             running.stop()
         last = event
     assert isinstance(last, Done)
@@ -168,7 +175,7 @@ def test_samples_come_at_three_temperatures_after_each_evaluation():
 def test_fine_tuning_keeps_what_was_learned_and_learns_new_symbols(tmp_path):
     first, _ = run(long_text(), tmp_path / "first.safetensors", steps=150, hidden=32, learning_rate=1e-2)
     new = from_texts(["".join(f"the çat number {n} sat on the mat.\n" for n in range(100))], "text", "new")
-    second, events = run(new, start_from=tmp_path / "first.safetensors", steps=1, learning_rate=1e-5)
+    second, events = fine_tune(new, tmp_path / "first.safetensors", steps=1, learning_rate=1e-5)
     old, grown = first.bundle.tokenizer, second.bundle.tokenizer
     assert len(grown) == len(old) + 1
     assert [old.token(i) for i in range(len(old))] == [grown.token(i) for i in range(len(old))]
@@ -176,6 +183,91 @@ def test_fine_tuning_keeps_what_was_learned_and_learns_new_symbols(tmp_path):
     scratch, _ = run(new, steps=1, hidden=32)
     known, unknown = (r.bundle.card.validation_bits_per_character for r in (second, scratch))
     assert known < 0.7 * unknown
+
+
+def test_fine_tuning_never_ends_worse_than_it_began(tmp_path):
+    first, _ = run(long_text(), tmp_path / "first.safetensors", steps=150, hidden=32, learning_rate=1e-2)
+    spoilt, events = fine_tune(long_text(), tmp_path / "first.safetensors", steps=3, learning_rate=1.0, warmup=0)
+    assert events[-1].reason in ("finished", "not finite")
+    before, after = (each.bundle.card.validation_bits_per_character for each in (first, spoilt))
+    assert after == pytest.approx(before, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ({"hidden": 48}, "network.hidden = 48 cannot be changed: the model has 16"),
+        ({"network": "gru"}, "network.kind = 'gru' cannot be changed: the model has 'lstm'"),
+        ({"level": "word"}, "tokenizer.level = 'word' cannot be changed: the model has 'char'"),
+    ],
+)
+def test_what_a_model_is_cannot_be_changed_by_fine_tuning(tmp_path, setting, line):
+    run(long_text(), tmp_path / "first.safetensors", steps=1)
+    with pytest.raises(UsageError, match=line):
+        fine_tune(long_text(), tmp_path / "first.safetensors", steps=1, **setting)
+    again, _ = fine_tune(long_text(), tmp_path / "first.safetensors", steps=1, dropout_output=0.25)
+    assert again.bundle.settings.network.dropout_output == 0.25
+
+
+def test_stopping_while_the_text_is_read_touches_nothing(tmp_path):
+    run(long_text(), tmp_path / "m.safetensors", steps=2)
+    before = (tmp_path / "m.safetensors").read_bytes()
+    running = training(long_text(), tmp_path / "m.safetensors", **TINY, steps=2)
+    running.stop()
+    with pytest.raises(KeyboardInterrupt):
+        list(running)
+    assert (tmp_path / "m.safetensors").read_bytes() == before
+
+
+def test_a_kill_at_the_very_end_leaves_a_run_that_is_finished(tmp_path, monkeypatch):
+    def killed(folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("parrotlet.learning.checkpoint.remove_encoded", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(long_text(), tmp_path / "m.safetensors", steps=2)
+    (only,) = list(training(long_text(), tmp_path / "m.safetensors", resume=True))
+    assert only.reason == "nothing to do"
+    assert not (tmp_path / "m.run" / "ids.bin").exists()
+
+
+def test_a_run_resumed_after_its_last_patient_evaluation_ends_there(tmp_path, monkeypatch):
+    settings = {"steps": 4000, "evaluations": 400, "patience": 3, "learning_rate": 0.05, "hidden": 32}
+    _, whole = run(short_texts(), tmp_path / "whole.safetensors", **settings)
+
+    def killed(self, reason):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("parrotlet.learning.run.Loop._close", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(short_texts(), tmp_path / "broken.safetensors", **settings)
+    resumed = list(training(short_texts(), tmp_path / "broken.safetensors", resume=True))
+    assert (resumed[-1].reason, resumed[-1].step) == ("early", whole[-1].step)
+
+
+def test_what_is_given_again_on_resuming_and_differs_is_told(tmp_path):
+    running = training(long_text(), tmp_path / "m.safetensors", **TINY, steps=50)
+    for event in running:
+        if isinstance(event, Evaluated):
+            running.stop()
+    notes = [
+        e.text for e in training(long_text(), tmp_path / "m.safetensors", resume=True, batch=9) if e.event == "note"
+    ]
+    assert "training.batch = 9 is passed by: the run began with 4" in notes
+
+
+def test_a_budget_that_reading_used_up_still_learns():
+    started = __import__("time").perf_counter() - 1000
+    events = list(training(short_texts(), **TINY, minutes=0.01, started=started))
+    assert events[-1].step > 0
+    assert any(isinstance(event, Note) and "reading the text took most of the time" in event.text for event in events)
+
+
+def test_labels_are_refused_until_they_are_learned_from():
+    with pytest.raises(UsageError, match="training does not use labels yet"):
+        run(short_texts(), steps=1, labels=("author",))
 
 
 def test_a_missing_output_folder_is_told_before_training():
@@ -245,6 +337,15 @@ class TestPlan:
         settings = parse_settings({"training": {"epochs": 50}})
         often = plan(settings, 10_000, 80, None).network.dropout_output
         assert often > plan(parse_settings({"training": {"epochs": 2}}), 10_000, 80, None).network.dropout_output
+
+    def test_a_share_to_validate_on_that_was_asked_for_is_kept(self):
+        settings = parse_settings({"training": {"steps": 100, "validation": 0.2}})
+        assert plan(settings, 1_000_000, 80, None).training.validation == 0.2
+
+    def test_a_small_corpus_gets_small_batches(self):
+        settings = parse_settings({"training": {"epochs": 5}})
+        batches = [plan(settings, tokens, 80, None).training.batch for tokens in (10_000, 200_000, 5_000_000)]
+        assert batches == [16, 32, 64]
 
     def test_weights_are_counted(self):
         assert weights_in(NetworkSettings(hidden=10, embedding=5, layers=2), 7) == 4 * (10 * 5 + 3 * 100) + 70

@@ -243,7 +243,7 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[bytes | memo
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, target)
+            _replace(temporary, target)
         except BaseException:  # an interrupt too must leave nothing behind
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -252,6 +252,16 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[bytes | memo
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise ParrotletError(f"cannot write {os.fspath(path)}: {reason}") from error
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    """Rename over the old file; Windows refuses while a reader or a virus scanner has it open, which passes."""
+    for _ in range(20 if sys.platform == "win32" else 0):
+        try:
+            return os.replace(temporary, target)
+        except PermissionError:
+            time.sleep(0.05)
+    os.replace(temporary, target)
 
 
 def _sweep(target: Path) -> None:

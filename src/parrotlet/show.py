@@ -102,6 +102,12 @@ def watch(run: "Run", show: "Show") -> "Done":
     return done  # type: ignore[return-value]
 
 
+def forgiving(stream: TextIO) -> None:
+    """Let a console show a question mark for a character that it does not have, where it would raise."""
+    if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="replace")
+
+
 def harmless(text: str) -> str:
     """Text that a terminal shows and never obeys: control characters, but for line ends and tabs, are replaced."""
     return text.translate(CONTROLS)
@@ -164,9 +170,8 @@ class Lines(Show):
 
     def evaluation(self, event: "Evaluated") -> None:
         self._told = event.seconds
-        figures = f"train {event.train:.3f}"
-        if event.validation is not None:
-            figures += f"  validation {event.validation:.3f}"
+        found = (("train", event.train), ("validation", event.validation))
+        figures = "  ".join(f"{name} {value:.3f}" for name, value in found if value is not None)
         best = "  best" if event.best and event.validation is not None else ""
         self.say(f"step {event.step:,}  epoch {event.epoch:.2f}  {figures} bits per character{best}", "cyan")
 
@@ -287,6 +292,7 @@ SHOWS: dict[str, Callable[[TextIO], Show]] = {"bar": Bar, "lines": Lines, "json"
 def open_show(how: How, file: TextIO | None = None) -> Show:
     """The Show of a name; "auto" is the bar on a terminal that can move its cursor, else lines."""
     file = file or sys.stdout
+    forgiving(file)
     if how == "auto":
         how = "bar" if file.isatty() and os.environ.get("TERM") != "dumb" else "lines"
     if how not in SHOWS:

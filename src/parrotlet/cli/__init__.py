@@ -15,8 +15,8 @@ import typer
 from typer.core import TyperGroup
 
 from parrotlet._version import VERSION
-from parrotlet.cli.console import forgiving
 from parrotlet.errors import ParrotletError, nearest
+from parrotlet.show import forgiving, harmless
 
 # Name: the module that holds its typer app, and its line in the help. Only the command that is called is imported.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -85,6 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("interrupted", 130)
     except WrongCall as error:
         return _fail(_one_line(error), 2)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "out of memory" not in str(error):
+            raise
+        return _fail("out of memory: try a smaller network.hidden, training.batch or training.window", 1)
     except OSError as error:
         _drop_output()
         if isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == 22):
@@ -110,7 +114,7 @@ def _fail(message: str, status: int) -> int:
     except (OSError, ValueError):
         _drop_output()
     with contextlib.suppress(OSError, ValueError):
-        print("parrotlet: " + " ".join(message.split()), file=sys.stderr, flush=True)
+        print("parrotlet: " + harmless(" ".join(message.split())), file=sys.stderr, flush=True)
     return status
 
 

@@ -5,17 +5,11 @@ import math
 import sys
 import time
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import Any
 
 from parrotlet.show import harmless
 
 FLUSH_SECONDS = 0.02
-
-
-def forgiving(stream: TextIO) -> None:
-    """Let a console show a question mark for a character that it does not have, where it would raise."""
-    if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
-        stream.reconfigure(errors="replace")
 
 
 def as_json(data: Any) -> str:

@@ -7,7 +7,7 @@ import typer
 
 from parrotlet.cli.console import as_json as to_json
 from parrotlet.cli.console import heading, say_pieces
-from parrotlet.cli.options import AsJson, flag, given, load, numbers
+from parrotlet.cli.options import AsJson, corpus_like, flag, given, load, numbers
 from parrotlet.errors import UsageError
 from parrotlet.sampling import Rules
 
@@ -26,7 +26,7 @@ def generate(
     n: Annotated[int, typer.Option("-n", help="how many texts")] = 1,
     length: Annotated[int, typer.Option(help="most new tokens of a text")] = 300,
     min_length: Annotated[int | None, flag(Rules, "min_length", default=True)] = None,
-    temperature: Annotated[str, typer.Option(help="below 1 bolder, above 1 wilder, 0 greedy; 0.2,0.5,1: each")] = "1.0",
+    temperature: Annotated[str, typer.Option(help="below 1 safer, above 1 wilder, 0 greedy; 0.2,0.5,1: each")] = "1.0",
     cycle: Annotated[str | None, flag(Rules, "temperature_cycle", "--temperature-cycle")] = None,
     top_k: Annotated[int | None, flag(Rules, "top_k", default=True)] = None,
     top_p: Annotated[float | None, flag(Rules, "top_p", default=True)] = None,
@@ -79,13 +79,9 @@ def novelty(writer: "Writer", n: int | None, corpus: list[str] | None) -> "Novel
         if n is None and not corpus:
             return None
         raise UsageError("--novel N and --corpus SOURCE go together: how much may not be copied, and from what")
-    from parrotlet.corpus import open_corpus
     from parrotlet.novelty import Novelty
-    from parrotlet.settings import CorpusSettings, check
 
-    kept = writer.settings.corpus.model_dump(include={"column", "template"})
-    settings = check(CorpusSettings, {**kept, "form": writer.card.form})
-    return Novelty.from_corpus(open_corpus(corpus, settings), writer.tokenizer.normalise, n)
+    return Novelty.from_corpus(corpus_like(writer, corpus), writer.tokenizer.normalise, n)
 
 
 def laid_out(texts: Written) -> Iterator[str]:

@@ -49,6 +49,8 @@ def facts(bundle: "Bundle", path: str) -> dict[str, Any]:
 
 def lines(bundle: "Bundle", path: str) -> Iterator[tuple[str, str]]:
     """The same to be read: a name and what is to be said."""
+    from parrotlet.runtime.compiled import library
+
     card, network = bundle.card, bundle.settings.network
     best = card.validation_bits_per_character
     weights = sum(array.size for array in bundle.weights.values())
@@ -60,6 +62,8 @@ def lines(bundle: "Bundle", path: str) -> Iterator[tuple[str, str]]:
     yield "training", f"{card.steps:,} steps, {card.epochs:.2f} epochs, {clock(card.seconds)} on {card.device}"
     yield "validation", "none was held back" if best is None else f"{best:.4f} bits per character"
     yield "history", sparkline([each.validation or each.train for each in card.history])
+    kernel = library()
+    yield "writes with", f"numpy: {kernel}" if isinstance(kernel, str) else "the compiled kernel"
     yield "made", f"{card.date} by parrotlet {card.version}"
     for note in card.notes:
         yield "note", note

@@ -1,6 +1,7 @@
 """The schema of the settings comes in; flags whose help is the settings' own words go out, and what the user typed."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
@@ -11,8 +12,10 @@ from pydantic import BaseModel
 from parrotlet.errors import UsageError
 
 if TYPE_CHECKING:
+    from parrotlet.corpus import Corpus
     from parrotlet.writer import Writer
 
+PLAIN = re.compile(r"\.(txt|text|md)(\.gz)?$", re.IGNORECASE)
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="a model file (.safetensors)", show_default=False)]
 
@@ -52,6 +55,17 @@ def the_model(model: str | None) -> str:
         return found[0]
     what = "there are several here: " + ", ".join(found[:5]) if found else "there is none in this folder"
     raise UsageError(f"which model? Name its file; {what}")
+
+
+def corpus_like(writer: "Writer", sources: list[str], form: str | None = None) -> "Corpus":
+    """Sources read as the model's own text was: the same form, and of a table the same column."""
+    from parrotlet.corpus import open_corpus
+    from parrotlet.settings import CorpusSettings, check
+
+    settings = {"form": form or writer.card.form}
+    if not any(PLAIN.search(source) for source in sources):
+        settings |= writer.settings.corpus.model_dump(include={"column", "template"})
+    return open_corpus(sources, check(CorpusSettings, settings, "corpus"))
 
 
 def load(model: str | None, prompt: str = "") -> "Writer":

@@ -7,7 +7,8 @@ import typer
 
 from parrotlet.cli.console import as_json as to_json
 from parrotlet.cli.console import shown, tell
-from parrotlet.cli.options import AsJson, Model, load
+from parrotlet.cli.options import AsJson, Model, corpus_like, load
+from parrotlet.show import harmless
 
 if TYPE_CHECKING:
     from parrotlet.writer import Score
@@ -27,11 +28,7 @@ def score(
 ) -> None:
     """How well a model foresees a text."""
     writer = load(model)
-    from parrotlet.corpus import open_corpus
-    from parrotlet.settings import CorpusSettings, check
-
-    kept = writer.settings.corpus.model_dump(include={"column", "template"})
-    corpus = open_corpus([file], check(CorpusSettings, {**kept, "form": form or writer.card.form}, "corpus"))
+    corpus = corpus_like(writer, [file], form)
     result = writer.score(corpus, form, surprise=surprise)  # type: ignore[arg-type]
     if as_json:
         data = asdict(result)
@@ -62,6 +59,6 @@ def show_surprise(result: "Score") -> None:
     text = Text()
     for token, bits in result.surprise or ():
         style = next(style for most, style in COLOURS if bits <= most)
-        text.append("↵\n" if token == "\n" else token, ("black " + style) if style else "")
+        text.append("↵\n" if token == "\n" else harmless(token), ("black " + style) if style else "")
     if text:
         console.print(text)

@@ -15,7 +15,7 @@ from parrotlet.settings import CorpusSettings, NetworkSettings, TokenizerSetting
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 FLAGS = {
     *("minutes", "epochs", "steps", "level", "network", "hidden", "layers", "form", "column"),
-    *("template", "encoding", "labels", "lowercase", "seed", "device"),
+    *("template", "encoding", "lowercase", "seed", "device"),
 }
 
 
@@ -45,7 +45,6 @@ def train(
     column: Annotated[str | None, flag(CorpusSettings, "column")] = None,
     template: Annotated[str | None, flag(CorpusSettings, "template")] = None,
     encoding: Annotated[str | None, flag(CorpusSettings, "encoding")] = None,
-    labels: Annotated[list[str] | None, flag(CorpusSettings, "labels", "--label")] = None,
     lowercase: Annotated[bool, flag(TokenizerSettings, "lowercase", "--lowercase")] = False,
     start_from: Annotated[str | None, typer.Option("--from", metavar="MODEL", help="a model to learn on from")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted run")] = False,

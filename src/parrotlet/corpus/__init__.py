@@ -27,6 +27,9 @@ __all__ = [
 ]
 
 
+Looked = tuple[Source | None, Reading]  # a plain file and how it would be read, or a reading that stands
+
+
 def open_corpus(
     sources: Sequence[str | os.PathLike[str]] | str | os.PathLike[str], settings: CorpusSettings | None = None
 ) -> Corpus:
@@ -39,10 +42,11 @@ def open_corpus(
     if not wanted:
         raise UsageError("no source is given: name a file, a folder, '-', an address or a corpus")
     settings = settings or CorpusSettings()
-    readings: list[Reading] = []
+    looked_at: list[Looked] = []
     passed_by: list[str] = []
     for one in wanted:
-        readings += _readings(os.fspath(one), settings, passed_by)
+        looked_at += _look(os.fspath(one), settings, passed_by)
+    readings = _same_form(looked_at, settings)
     form = _agree(readings)
     name = Path(os.fspath(wanted[0])).name or os.fspath(wanted[0])
     if len(wanted) > 1:
@@ -52,47 +56,45 @@ def open_corpus(
     return Corpus(readings, name, form, passed_by)
 
 
-def _readings(word: str, settings: CorpusSettings, passed_by: list[str]) -> list[Reading]:
+def _look(word: str, settings: CorpusSettings, passed_by: list[str]) -> list[Looked]:
+    """What a word names, each looked at; the Source only of what may be read in another form."""
     path_exists = os.path.exists(os.path.expanduser(word))
     if word == MANUAL and not path_exists:
-        return [_manual(settings)]
+        return [(None, _manual(settings))]
     if word in NAMED and not path_exists:
         own = NAMED[word].settings
         given = {field: getattr(settings, field) for field in settings.model_fields_set}
-        return [_looked_at(fetch(word), own.model_copy(update=given))]
+        return [(None, _looked_at(fetch(word), own.model_copy(update=given)))]
     found = find(word, [*NAMED, MANUAL])
-    readings = []
+    readings: list[Looked] = []
     for source in found:
         try:
-            readings.append(_looked_at(source, settings))
+            plain = kind_of(source, settings) == "text"
+            readings.append((source if plain else None, _looked_at(source, settings)))
         except NotText as error:
             if len(found) == 1:
                 raise
             passed_by.append(f"{error}; left out")
     if not readings:
         raise NotText(f"{word}: it holds no text ({len(found):,} files are empty or binary)")
-    return _same_form(found, readings, settings)
+    return readings
 
 
 def _looked_at(source: Source, settings: CorpusSettings) -> Reading:
     return READERS[kind_of(source, settings)](source, settings)
 
 
-def _same_form(found: Sequence[Source], readings: list[Reading], settings: CorpusSettings) -> list[Reading]:
-    """Plain texts of one folder or pattern are read alike, as most of their bytes ask for."""
-    plain = [source.name for source in found if kind_of(source, settings) == "text"]
+def _same_form(looked_at: Sequence[Looked], settings: CorpusSettings) -> list[Reading]:
+    """Plain texts of one call are read alike, as most of their bytes ask for."""
     sizes: dict[Shape, int] = {"text": 0, "lines": 0}
-    for reading in readings:
-        if reading.name in plain:
+    for source, reading in looked_at:
+        if source is not None:
             sizes[reading.form] += reading.bytes or 0
-    if settings.form != "auto" or not all(sizes.values()):
-        return readings
     common: Shape = "text" if sizes["text"] >= sizes["lines"] else "lines"
-    told = {source.name: source for source in found}
     alike = []
-    for reading in readings:
-        if reading.name in plain and reading.form != common:
-            reading = _looked_at(told[reading.name], settings.model_copy(update={"form": common}))
+    for source, reading in looked_at:
+        if source is not None and settings.form == "auto" and reading.form != common:
+            reading = _looked_at(source, settings.model_copy(update={"form": common}))
             reading.notes = [note.replace("(as told)", "(like most of the files)") for note in reading.notes]
         alike.append(reading)
     return alike

@@ -151,13 +151,18 @@ def _folder(folder: Path) -> list[Source]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Every regular file below a folder in a fixed order; hidden ones are passed by."""
+    """Every regular file below a folder in a fixed order; hidden ones, models and their run folders are passed by."""
     for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not _is_run(Path(root) / name))
         for name in sorted(files):
             path = Path(root) / name
-            if not name.startswith(".") and path.is_file():
+            if not name.startswith(".") and path.suffix != ".safetensors" and path.is_file():
                 yield path
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is what training left beside a model."""
+    return folder.suffix == ".run" and (folder / "run.json").is_file()
 
 
 def _spooled(name: str, stream: IO[bytes], suffix: str) -> Source:

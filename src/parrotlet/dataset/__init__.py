@@ -9,7 +9,7 @@ from parrotlet.dataset.batches import (
     training_batches,
     validation_batches,
 )
-from parrotlet.dataset.encoded import Encoded, Split, encode_corpus, open_encoded, remove_encoded, split
+from parrotlet.dataset.encoded import Encoded, Split, encode_corpus, held_back, open_encoded, remove_encoded, split
 
 __all__ = [
     "NOTHING",
@@ -20,6 +20,7 @@ __all__ = [
     "Split",
     "StreamBatches",
     "encode_corpus",
+    "held_back",
     "open_encoded",
     "remove_encoded",
     "split",

@@ -5,8 +5,9 @@ followed by ``<s>``: the target of every position is simply the id after it. Two
 starts and a hash of its content. Memory does not grow with the corpus, neither while encoding nor while training.
 """
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -55,15 +56,18 @@ def smallest_type(size: int) -> type[np.unsignedinteger[Any]]:
     return np.uint8 if size <= 1 << 8 else np.uint16 if size <= 1 << 16 else np.uint32
 
 
-def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> Encoded:
+def encode_corpus(
+    corpus: Corpus, tokenizer: Tokenizer, folder: Path, check: Callable[[], None] = lambda: None
+) -> Encoded:
     """Write ``ids.bin``, ``starts.bin``, ``hashes.bin`` and ``encoded.json`` into ``folder`` and open them.
 
-    Raises ParrotletError when nothing is left to learn from, or when the disk is full.
+    ``check`` is called at each piece and may raise, to end it early. Raises ParrotletError when nothing is left to
+    learn from, or when the disk is full; then nothing is left on it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     kind = smallest_type(len(tokenizer))
     position = characters = documents = 0
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with (
             open(folder / "ids.bin", "wb") as ids_file,
             open(folder / "starts.bin", "wb") as starts_file,
@@ -75,6 +79,7 @@ def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> Encoded
                 ids_file.write(kind(tokenizer.stop).tobytes())
                 position += 1
                 for ids, length in _encode_pieces(document, tokenizer, kind):
+                    check()
                     data = ids.tobytes()
                     ids_file.write(data)
                     digest.update(data)
@@ -84,12 +89,13 @@ def encode_corpus(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> Encoded
                 documents += 1
             starts_file.write(np.int64(position).tobytes())
             ids_file.write(kind(tokenizer.stop).tobytes())
+        facts = {"type": np.dtype(kind).name, "form": corpus.form, "stop": tokenizer.stop, "characters": characters}
+        (folder / "encoded.json").write_text(json.dumps(facts), encoding="utf-8")
     except OSError as error:
+        remove_encoded(folder)
         raise ParrotletError(f"cannot write the encoded text to {folder}: {error.strerror or error}") from error
     if position - documents < 2:
         raise ParrotletError(f"{corpus.name} holds too little text to learn from: a few tokens at least are needed")
-    facts = {"type": np.dtype(kind).name, "form": corpus.form, "stop": tokenizer.stop, "characters": characters}
-    (folder / "encoded.json").write_text(json.dumps(facts), encoding="utf-8")
     return open_encoded(folder)
 
 
@@ -108,9 +114,10 @@ def open_encoded(folder: Path) -> Encoded:
 
 
 def remove_encoded(folder: Path) -> None:
-    """Delete the files of :func:`encode_corpus`; a missing one is no error."""
+    """Delete the files of :func:`encode_corpus`, those that can be (Windows keeps what is still mapped)."""
     for name in ("ids.bin", "starts.bin", "hashes.bin", "encoded.json"):
-        (folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
 
 
 def _encode_pieces(
@@ -149,6 +156,15 @@ def split(encoded: Encoded, share: float) -> Split:
     cuts = stops - held
     validation = np.stack([cuts, stops], axis=1)  # (D, 2)
     return Split(np.stack([starts, cuts], axis=1), validation[cuts < stops], np.uint64(0))
+
+
+def held_back(encoded: Encoded, division: Split) -> Iterator[IdArray]:
+    """The ids that validation predicts, range by range or document by document, each without its ``<s>``."""
+    for start, stop in division.validation:
+        yield encoded.ids[start + 1 : stop + 1]
+    if encoded.form == "lines":
+        for document in np.flatnonzero(division.validates(encoded.hashes)):
+            yield encoded.ids[encoded.starts[document] + 1 : encoded.starts[document + 1]]
 
 
 def _threshold(encoded: Encoded, share: float) -> np.uint64:

@@ -10,20 +10,22 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import torch
+
 from parrotlet.bundle import Bundle, load_bundle
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.learning.checkpoint import RunFolder
 from parrotlet.learning.events import Done, Event, Note
-from parrotlet.learning.prepare import Prepared, Sources, prepare, take_up
+from parrotlet.learning.prepare import Sources, prepare, take_up
 from parrotlet.learning.run import Loop
 from parrotlet.recipes import load_recipe
-from parrotlet.settings import flat, merge, parse_settings
+from parrotlet.settings import Settings, flat, merge, parse_settings
 
 
 class Run:
@@ -41,8 +43,15 @@ class Run:
         return next(self._events)
 
     def stop(self) -> None:
-        """End after the current step, with the best model saved and the run ready to go on."""
+        """End after the current step, with the best model saved and the run ready to go on.
+
+        Where the text is still being read, there is nothing to save: iterating raises KeyboardInterrupt.
+        """
         self._stopping = True
+
+    def raise_if_stopped(self) -> None:
+        if self._stopping:
+            raise KeyboardInterrupt
 
     @property
     def stopping(self) -> bool:
@@ -80,20 +89,26 @@ def training(
             if resume and target is not None and folder.exists:
                 prepared = take_up(folder)
                 if prepared is None:
-                    yield Done("nothing to do", 0, 0.0, 0.0, None, str(target), f"{target} is finished already")
+                    advice = f"{target} is finished already; to train it on, start a new run --from it"
+                    yield Done("nothing to do", 0, 0.0, 0.0, None, str(target), advice)
                     run.bundle = load_bundle(target)
                     return
-                yield Note(f"going on from step {prepared.progress.step} with the settings that the run began with")
+                yield Note(f"going on with {prepared.trained_on} from step {prepared.progress.step}")
+                yield from map(Note, _ignored(layers, prepared.settings))
             else:
                 if resume:
                     yield Note("nothing to resume: starting from the beginning")
                 if sources is None:
                     raise UsageError("no source given: name a file, a folder or a corpus (see `parrotlet corpora`)")
-                prepared = prepare(sources, resolved, folder, bundle, time.perf_counter() - began)
+                prepared = prepare(sources, resolved, folder, bundle, began, run.raise_if_stopped)
                 yield from (Note(note) for note in prepared.notes)
-            loop = Loop(prepared, folder, target, began)
-            yield from loop.events(lambda: run.stopping)
-            run.bundle = loop.bundle
+            threads = torch.get_num_threads()
+            try:
+                loop = Loop(prepared, folder, target, began)
+                yield from loop.events(lambda: run.stopping)
+                run.bundle = loop.bundle
+            finally:
+                torch.set_num_threads(threads)
 
     return Run(events)
 
@@ -116,7 +131,16 @@ def stopped_by_signals(run: Run) -> Iterator[None]:
         yield
     finally:
         for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not set from Python
+
+
+def _ignored(layers: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterator[str]:
+    """A line for each setting that was given and differs from what the run began with."""
+    kept = settings.model_dump(mode="json")
+    for section, values in layers.items():
+        for name, value in values.items():
+            if kept[section].get(name) != value and value != "auto":
+                yield f"{section}.{name} = {value!r} is passed by: the run began with {kept[section].get(name)!r}"
 
 
 def _checked_output(output: str | os.PathLike[str] | None) -> Path | None:
@@ -142,4 +166,4 @@ def _folder(target: Path | None) -> Iterator[RunFolder]:
         yield RunFolder(Path(folder))
 
 
-__all__ = ["Prepared", "Run", "stopped_by_signals", "training"]
+__all__ = ["Run", "stopped_by_signals", "training"]

@@ -1,8 +1,8 @@
 """The state of a run comes in; a folder from which the very next step can be taken goes out.
 
 It is never needed to write text. The folder ``MODEL.run`` holds ``run.json`` (what the run is), the encoded text,
-``metrics.jsonl`` and ``checkpoint.safetensors``. Each file is written beside its place, flushed and renamed,
-so that a kill at any moment leaves the one before.
+``metrics.jsonl`` and ``checkpoint.safetensors``. The checkpoint is written beside its place, flushed and renamed, so
+that a kill at any moment leaves the one before.
 """
 
 import json
@@ -32,7 +32,6 @@ class Progress:
     seconds: float = 0.0
     evaluations: int = 0
     best: float | None = None  # lowest validation bits per character
-    best_step: int = 0
     stale: int = 0  # evaluations since the best one
     loss_tokens: int = 0
     metrics_bytes: int = 0
@@ -51,12 +50,18 @@ class RunFolder:
     def exists(self) -> bool:
         return (self.folder / "run.json").is_file() and (self.folder / "checkpoint.safetensors").is_file()
 
-    def create(self, facts: Mapping[str, Any]) -> None:
-        """Begin anew: what an earlier run left is removed, ``facts`` are what :meth:`facts` gives back."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for name in ("checkpoint.safetensors", "metrics.jsonl"):
-            (self.folder / name).unlink(missing_ok=True)
+    def clear(self) -> None:
+        """Begin anew: what an earlier run left is removed, before anything of the new one can be mixed with it."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for name in ("checkpoint.safetensors", "run.json", "metrics.jsonl"):
+                (self.folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise ParrotletError(f"cannot write {self.folder}: {error.strerror or error}") from error
         self._sweep()
+
+    def create(self, facts: Mapping[str, Any]) -> None:
+        """Write what the run is; ``facts`` are what :meth:`facts` gives back."""
         write_atomically(self.folder / "run.json", [json.dumps(facts).encode()])
 
     def facts(self) -> dict[str, Any]:
@@ -74,8 +79,8 @@ class RunFolder:
 
     def finish(self, progress: Progress) -> None:
         """Keep the record that the run is over; what only a further step would need is deleted."""
-        remove_encoded(self.folder)
         self.save(progress, {}, {}, {})
+        remove_encoded(self.folder)
 
     def load(self) -> tuple[Progress, Arrays, Arrays, Arrays]:
         """Progress, weights, best weights and what else the next step depends on."""

@@ -60,7 +60,7 @@ class Evaluated(Event):
     step: int
     epoch: float
     seconds: float
-    train: float
+    train: float | None
     validation: float | None
     learning_rate: float
     best: bool

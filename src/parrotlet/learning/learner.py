@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from parrotlet.dataset import NOTHING, Batch, Batches
 from parrotlet.errors import ParrotletError
 from parrotlet.networks import Network
+from parrotlet.networks.loss import summed_cross_entropy
 from parrotlet.settings import TrainingSettings
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -47,29 +48,37 @@ class Learner:
         self.precision = choose_precision(settings.precision, self.device)
         self.network = network.to(self.device)
         self.optimizer = _optimizer(settings, network, self.device)
-        self._gpus = [self.device] if self.device.type == "cuda" else []
+        network.random = torch.Generator(self.device)
         self.state: Tensor | None = None
-        self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)  # nats since the last evaluation
+        exact = torch.float32 if self.device.type == "mps" else torch.float64  # mps has no float64
+        self.loss_sum = torch.zeros((), dtype=exact, device=self.device)  # nats since the last evaluation
         self.loss_tokens = 0
+        self.tokens_read = 0  # by this process
 
     def step(self, batch: Batch, learning_rate: float, step: int) -> None:
         """Read one batch, change the weights once."""
         self.network.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        with torch.random.fork_rng(self._gpus):  # dropout is counted, not consumed, and leaves the user's numbers alone
-            torch.manual_seed((self.settings.seed * 1_000_003 + step) % 2**63)
-            nats, tokens, self.state = self._read(batch, self.state)
+        assert self.network.random is not None
+        # Dropout is counted, not consumed, so that a resumed run draws the same masks.
+        self.network.random.manual_seed((self.settings.seed * 1_000_003 + step) % 2**63)
+        nats, tokens, after = self._read(batch, self.state)
+        self.state = after.detach()
         if not tokens:
             return
         self.optimizer.zero_grad(set_to_none=True)
-        (nats / tokens).backward()  # type: ignore[no-untyped-call]
+        # The sum is propagated and divided afterwards: half-precision gradients of a mean could vanish.
+        nats.backward()  # type: ignore[no-untyped-call]
+        for parameter in self.network.parameters():
+            if parameter.grad is not None:
+                parameter.grad /= tokens
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self.optimizer.step()
-        self.state = self.state.detach()
         self.loss_sum += nats.detach()
         self.loss_tokens += tokens
+        self.tokens_read += tokens
 
     @torch.no_grad()
     def measure(self, batches: Batches) -> tuple[float, int]:
@@ -114,11 +123,11 @@ class Learner:
         for key, array in arrays.items():
             if key.startswith("optimizer."):
                 _, index, name = key.split(".", 2)
-                slots.setdefault(int(index), {})[name] = torch.from_numpy(array.copy())
+                slots.setdefault(int(index), {})[name] = _tensor(array)
         whole = self.optimizer.state_dict()
         self.optimizer.load_state_dict({"state": slots, "param_groups": whole["param_groups"]})
-        self.state = torch.from_numpy(arrays["state"].copy()).to(self.device) if "state" in arrays else None
-        self.loss_sum = torch.from_numpy(arrays["loss_sum"].copy()).to(self.device)
+        self.state = _tensor(arrays["state"]).to(self.device) if "state" in arrays else None
+        self.loss_sum.copy_(_tensor(arrays["loss_sum"]))
         self.loss_tokens = loss_tokens
 
     def _read(self, batch: Batch, state: Tensor | None) -> tuple[Tensor, int, Tensor]:
@@ -132,10 +141,16 @@ class Learner:
             keep = torch.from_numpy(~batch.fresh).to(self.device)  # (B,)
             state = state * keep.view(-1, *[1] * (state.ndim - 1))
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            logits, after = self.network(inputs, state)  # (B, T, V)
-        flat = logits.flatten(0, 1).float()  # (B * T, V)
-        nats = nn.functional.cross_entropy(flat, targets.flatten(), ignore_index=NOTHING, reduction="sum")
-        return nats, tokens, cast(Tensor, after)
+            hidden, after = self.network.read(inputs, state)  # (B, T, H)
+        nats = summed_cross_entropy(
+            hidden.flatten(0, 1), self.network.output, targets.flatten(), NOTHING, self.precision
+        )
+        return nats, tokens, after
+
+
+def _tensor(array: npt.NDArray[Any]) -> Tensor:
+    """A copy in torch's own memory: its alignment decides which instructions, and so which sums, are used."""
+    return torch.from_numpy(array).clone()
 
 
 def _optimizer(settings: TrainingSettings, network: Network, device: torch.device) -> torch.optim.Optimizer:

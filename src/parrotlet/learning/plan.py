@@ -4,8 +4,10 @@ from parrotlet.learning.machine import matrix_speed
 from parrotlet.settings import NetworkSettings, Settings
 
 SIZES = (64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
-READINGS_PER_WEIGHT = 10  # tokens that are read for each weight when a minute is spent well (LOG.md, 2026-11-20)
+READINGS_PER_WEIGHT = 1.1  # least tokens to read for each weight (LOG.md, 2026-11-20)
+WEIGHTS_PER_TOKEN = 8  # most weights for each token of the corpus
 VALIDATION_SHARE = 0.01  # most tokens to validate on, of those that are read: 20 times takes a twentieth of the time
+LEAST_VALIDATION_TOKENS = 2_000
 USUAL_SPEED = 4e11  # operations a second that sizes are chosen for where no time is given
 SHARE_OF_PEAK = {"lstm": 0.40, "gru": 0.20, "rnn": 0.20}  # of a large matrix product, reached while training
 
@@ -34,12 +36,12 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
     speed = matrix_speed(training) if seconds else USUAL_SPEED  # a run counted in steps is the same on any machine
     operations = (seconds or 60.0) * speed * SHARE_OF_PEAK[network.kind]
     if "hidden" not in chosen:
-        network = _sized(network, vocabulary, operations)
+        network = _sized(network, vocabulary, operations, tokens)
     if network.tied:
         network = network.model_copy(update={"embedding": network.hidden})
     elif "embedding" not in chosen:  # words and syllables need more room than letters
         network = network.model_copy(update={"embedding": min(network.hidden, 64 if vocabulary <= 512 else 128)})
-    defaults = {"batch": 64, "window": 64, "learning_rate": _peak_rate(network)}
+    defaults = {"batch": _batch(tokens, training.window), "learning_rate": _peak_rate(network)}
     training = training.model_copy(update={name: value for name, value in defaults.items() if name not in chosen})
     if training.epochs is not None:
         readings = training.epochs
@@ -51,20 +53,28 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
         network = network.model_copy(update={"dropout_output": _dropout(readings)})
     if "dropout_input" not in chosen and network.input == "learned":
         network = network.model_copy(update={"dropout_input": _dropout(readings) / 2})
-    held_back = min(training.validation, VALIDATION_SHARE * max(readings, 2_000 / VALIDATION_SHARE / tokens))
-    training = training.model_copy(update={"validation": held_back})
+    if "validation" not in chosen:
+        affordable = max(VALIDATION_SHARE * readings, LEAST_VALIDATION_TOKENS / tokens)
+        training = training.model_copy(update={"validation": min(training.validation, affordable)})
     return settings.model_copy(update={"network": network, "training": training})
 
 
-def _sized(network: NetworkSettings, vocabulary: int, operations: float) -> NetworkSettings:
-    """The largest size that reads READINGS_PER_WEIGHT tokens per weight: 6 operations for each (Kaplan 2020, §2.1)."""
+def _sized(network: NetworkSettings, vocabulary: int, operations: float, tokens: int) -> NetworkSettings:
+    """The largest size that time and text allow: reading a token takes 6 operations a weight (Kaplan 2020, §2.1)."""
     best = network.model_copy(update={"hidden": SIZES[0]})
     for size in SIZES:
         trial = network.model_copy(update={"hidden": size})
         weights = weights_in(trial, vocabulary)
-        if operations / (6 * weights) >= READINGS_PER_WEIGHT * weights:
+        learned = weights - size * vocabulary / 2  # most words are rare: their rows need not all be learned well
+        read = operations / (6 * weights)
+        if read >= READINGS_PER_WEIGHT * learned and learned <= WEIGHTS_PER_TOKEN * tokens:
             best = trial
     return best
+
+
+def _batch(tokens: int, window: int) -> int:
+    """Rows such that a text is read in about a hundred steps: few pages want many updates more than long ones."""
+    return min(64, max(16, 8 * round(tokens / (100 * window) / 8)))
 
 
 def _peak_rate(network: NetworkSettings) -> float:
@@ -74,5 +84,5 @@ def _peak_rate(network: NetworkSettings) -> float:
 
 def _dropout(readings: float) -> float:
     """More dropout the more often the whole text is read."""
-    steps = ((4, 0.0), (12, 0.1), (30, 0.2), (80, 0.3))
-    return next((share for most, share in steps if readings <= most), 0.4)
+    steps = ((0.5, 0.0), (6, 0.1), (10, 0.2), (15, 0.3), (20, 0.4))
+    return next((share for most, share in steps if readings <= most), 0.5)

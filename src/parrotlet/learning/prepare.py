@@ -4,8 +4,10 @@ A run starts anew, from a model (fine-tuning) or from its own folder (resuming).
 """
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,20 +15,22 @@ import numpy.typing as npt
 
 from parrotlet.bundle import Bundle
 from parrotlet.corpus import Corpus, open_corpus
-from parrotlet.dataset import Encoded, Split, encode_corpus, open_encoded, split
-from parrotlet.errors import ParrotletError
+from parrotlet.dataset import Encoded, Split, encode_corpus, open_encoded, remove_encoded, split
+from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.learning.checkpoint import Arrays, Progress, RunFolder
+from parrotlet.learning.learner import choose_device, choose_precision
 from parrotlet.learning.machine import settle_threads
 from parrotlet.learning.plan import plan, sensible_minutes
 from parrotlet.networks import Network, build_network
 from parrotlet.runtime.shapes import expected_shapes
-from parrotlet.settings import Settings, parse_settings
+from parrotlet.settings import NetworkSettings, Settings, TokenizerSettings, parse_settings
 from parrotlet.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 
 Sources = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Corpus
 
 # How much of a long text is looked at to find its symbols' frequencies: enough for a starting point.
 FREQUENCY_SAMPLE = 4_000_000
+FREQUENCY_BLOCKS = 64
 
 
 @dataclass
@@ -41,6 +45,7 @@ class Prepared:
     trained_on: str
     notes: list[str]
     progress: Progress
+    fine_tunes: bool = False
     weights: Arrays | None = None  # to begin with, where they are not the network's own
     best: Arrays | None = None
     resumable: Arrays | None = None
@@ -54,28 +59,38 @@ def as_corpus(sources: Sources, settings: Settings) -> Corpus:
 
 
 def prepare(
-    sources: Sources, settings: Settings, folder: RunFolder, start_from: Bundle | None, seconds_used: float
+    sources: Sources,
+    settings: Settings,
+    folder: RunFolder,
+    start_from: Bundle | None,
+    began: float,
+    check: Callable[[], None] = lambda: None,
 ) -> Prepared:
-    """Read the corpus, make or take over a tokenizer, encode, decide what was left open, build the network."""
-    corpus = as_corpus(sources, settings)
-    tokenizer = _tokenizer(corpus, settings, start_from)
-    notes = list(corpus.notes)  # after the first pass, which counts what had to be left out
-    encoded = encode_corpus(corpus, tokenizer, folder.folder)
+    """Read the corpus, make or take over a tokenizer, encode, decide what was left open, build the network.
+
+    ``began`` is the ``time.perf_counter()`` from which minutes are counted; ``check`` is called at each piece of the
+    text and may raise, to end it early.
+    """
+    if settings.corpus.labels:
+        raise UsageError(f"corpus.labels = {list(settings.corpus.labels)!r}: training does not use labels yet")
     if start_from is not None:
-        settings = settings.model_copy(
-            update={"network": start_from.settings.network, "tokenizer": start_from.settings.tokenizer}
-        )
+        settings = _with_model(settings, start_from.settings)
+    corpus = as_corpus(sources, settings)
+    tokenizer = _tokenizer(corpus, settings, start_from, check)
+    folder.clear()
+    encoded = encode_corpus(corpus, tokenizer, folder.folder, check)
+    notes = list(corpus.notes)  # after a whole pass, which counts what had to be left out
+    if start_from is not None:
         notes.extend(_growth(start_from.tokenizer, tokenizer))
-    settings = settings.model_copy(update={"corpus": settings.corpus.model_copy(update={"form": corpus.form})})
-    settings = _with_budget(settings, encoded, notes)
+    settings = _resolved(settings, corpus.form, encoded, notes)
     minutes = settings.training.minutes
-    if minutes and (remark := settle_threads()):
-        notes.append(remark)
-    settings = plan(settings, encoded.tokens, len(tokenizer), minutes * 60 - seconds_used if minutes else None)
+    left = max(1.0, minutes * 60 - (time.perf_counter() - began)) if minutes else None
+    settings = plan(settings, encoded.tokens, len(tokenizer), left)
     network = build_network(settings.network, len(tokenizer), settings.training.seed)
     division = split(encoded, settings.training.validation)
     prepared = Prepared(settings, tokenizer, encoded, division, network, corpus.name, notes, Progress())
     if start_from is not None:
+        prepared.fine_tunes = True
         prepared.weights = grow(start_from, tokenizer, settings.training.seed)
     else:
         _start_at_frequencies(network, encoded)
@@ -100,19 +115,57 @@ def take_up(folder: RunFolder) -> Prepared | None:
         raise ParrotletError(f"{folder.folder / 'run.json'} is damaged, so this run cannot go on: {error}") from error
     progress, weights, best, resumable = folder.load()
     if progress.finished:
+        remove_encoded(folder.folder)  # where a kill came between the two
         return None
+    _check_weights(weights, settings, len(tokenizer), folder)
     encoded = open_encoded(folder.folder)
     network = build_network(settings.network, len(tokenizer), settings.training.seed)
     division = split(encoded, settings.training.validation)
     return Prepared(
-        settings, tokenizer, encoded, division, network, trained_on, notes, progress, weights, best or None, resumable
+        settings,
+        tokenizer,
+        encoded,
+        division,
+        network,
+        trained_on,
+        notes,
+        progress,
+        weights=weights,
+        best=best or None,
+        resumable=resumable,
     )
 
 
-def _tokenizer(corpus: Corpus, settings: Settings, start_from: Bundle | None) -> Tokenizer:
-    pieces = (piece for document in corpus.documents() for piece in document.pieces)
+def _check_weights(weights: Arrays, settings: Settings, vocabulary: int, folder: RunFolder) -> None:
+    if {name: array.shape for name, array in weights.items()} != expected_shapes(settings.network, vocabulary):
+        raise ParrotletError(f"{folder.folder} is damaged, so this run cannot go on: its weights fit no such network")
+
+
+def _with_model(settings: Settings, model: Settings) -> Settings:
+    """The settings of a run that goes on from a model: its tokenizer and network, with another dropout if asked for."""
+    network = {**model.network.model_dump(), **settings.network.model_dump(exclude_unset=True)}
+    tokenizer = {**model.tokenizer.model_dump(), **settings.tokenizer.model_dump(exclude_unset=True)}
+    for section, wanted, given in (("network", network, model.network), ("tokenizer", tokenizer, model.tokenizer)):
+        for name, value in wanted.items():
+            if value != getattr(given, name) and not name.startswith("dropout") and name not in ("size", "min_count"):
+                raise UsageError(
+                    f"{section}.{name} = {value!r} cannot be changed: the model has {getattr(given, name)!r}"
+                )
+    return settings.model_copy(
+        update={"network": NetworkSettings(**network), "tokenizer": TokenizerSettings(**tokenizer)}
+    )
+
+
+def _tokenizer(corpus: Corpus, settings: Settings, start_from: Bundle | None, check: Callable[[], None]) -> Tokenizer:
+    def read() -> Iterator[str]:
+        for document in corpus.documents():
+            for piece in document.pieces:
+                check()
+                yield piece
+
+    pieces = read()
     if start_from is not None:
-        return start_from.tokenizer.extended(pieces, start_from.settings.tokenizer)
+        return start_from.tokenizer.extended(pieces, settings.tokenizer)
     return train_tokenizer(pieces, settings.tokenizer)
 
 
@@ -124,20 +177,31 @@ def _growth(before: Tokenizer, after: Tokenizer) -> list[str]:
     return [f"the vocabulary grew by {len(added)} from {len(before)}: {shown}"]
 
 
-def _with_budget(settings: Settings, encoded: Encoded, notes: list[str]) -> Settings:
-    training = settings.training
-    if training.minutes or training.epochs or training.steps:
-        return settings
-    minutes = sensible_minutes(encoded.tokens)
-    notes.append(f"no --minutes, --epochs or --steps given: training for {minutes:g} minutes, by the corpus length")
-    return settings.model_copy(update={"training": training.model_copy(update={"minutes": minutes})})
+def _resolved(settings: Settings, form: str, encoded: Encoded, notes: list[str]) -> Settings:
+    """What was automatic is named: the form, the device, the precision, and a budget where none was given."""
+    device = choose_device(settings.training.device)
+    precision = choose_precision(settings.training.precision, device)
+    chosen: dict[str, Any] = {"device": device.type, "precision": str(precision).removeprefix("torch.")}
+    if not (settings.training.minutes or settings.training.epochs or settings.training.steps):
+        chosen["minutes"] = sensible_minutes(encoded.tokens)
+        notes.append(
+            f"no --minutes, --epochs or --steps given: training for {chosen['minutes']:g} minutes, by the corpus length"
+        )
+    training = settings.training.model_copy(update=chosen)
+    if training.minutes and device.type == "cpu" and (remark := settle_threads()):
+        notes.append(remark)
+    corpus = settings.corpus.model_copy(update={"form": form})
+    return settings.model_copy(update={"corpus": corpus, "training": training})
 
 
 def _start_at_frequencies(network: Network, encoded: Encoded) -> None:
     """Let the output biases begin at the log frequencies, which saves the first steps from learning them."""
     bias = network.output.bias.data
-    step = max(1, len(encoded.ids) // FREQUENCY_SAMPLE)
-    counts = np.bincount(encoded.ids[::step].astype(np.int64), minlength=len(bias)) + 0.01
+    counts = np.full(len(bias), 0.01)
+    places = np.linspace(0, len(encoded.ids), FREQUENCY_BLOCKS + 1).astype(np.int64)
+    for start, stop in pairwise(places):  # blocks, so that little of a large file is touched
+        block = encoded.ids[start : min(stop, start + FREQUENCY_SAMPLE // FREQUENCY_BLOCKS)]
+        counts += np.bincount(block.astype(np.int64), minlength=len(bias))
     bias.copy_(bias.new_tensor(np.log(counts / counts.sum())))
 
 

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from parrotlet._version import VERSION
 from parrotlet.bundle import Bundle, Card, Evaluation
-from parrotlet.dataset import training_batches, validation_batches
+from parrotlet.dataset import held_back, training_batches, validation_batches
 from parrotlet.dataset.batches import Batches
 from parrotlet.errors import ParrotletError
 from parrotlet.learning.checkpoint import Arrays, RunFolder
@@ -26,6 +27,7 @@ SAMPLE_CHARACTERS = 160
 REPORT_SECONDS = 0.25
 CHECKPOINT_SECONDS = 60.0
 DEFAULT_EVALUATIONS = 20
+LEAST_SHARE_TO_LEARN = 0.2  # of a budget in minutes, whatever reading the text took of it
 CLOSING_SECONDS = 0.5  # of a budget in minutes, kept for writing the file and leaving Python
 
 
@@ -46,6 +48,7 @@ class Loop:
         self._characters_per_token = run.encoded.characters / run.encoded.tokens
         self._validation_characters = self._count_validation_characters()
         self._origin = started - self.progress.seconds  # the run's clock goes on where it stopped
+        self._budget = self._seconds_to_spend()
         self._evaluation_seconds = 0.0
         self._restore()
 
@@ -53,6 +56,8 @@ class Loop:
         """Train until the budget is used, nothing improves any more, or ``interrupted()`` is true."""
         yield self._started()
         yield from self._warnings()
+        if self.run.fine_tunes and self.progress.step == 0:  # the model that it begins from may be the best there is
+            yield from self._evaluate(0.0)
         for reason in self._steps(interrupted):
             if isinstance(reason, Event):
                 yield reason
@@ -63,8 +68,11 @@ class Loop:
         """Events while it learns, then the reason why it ended."""
         progress, learner = self.progress, self._learner
         reported = saved = time.perf_counter()
-        reported_step = progress.step
+        reported_tokens = learner.tokens_read
         while (fraction := self._fraction()) < 1:
+            if self.settings.patience and progress.stale >= self.settings.patience:
+                yield "early"
+                return
             if interrupted():
                 yield "interrupted"
                 return
@@ -76,22 +84,20 @@ class Loop:
                 return
             now = time.perf_counter()
             if now - reported > REPORT_SECONDS:
-                yield self._step_event((progress.step - reported_step) / (now - reported))
-                reported, reported_step = now, progress.step
+                yield self._step_event((learner.tokens_read - reported_tokens) / (now - reported))
+                reported, reported_tokens = now, learner.tokens_read
             if self._evaluation_due():
                 if not (yield from self._evaluate(rate)):
                     yield "not finite"
-                    return
-                if self.settings.patience and progress.stale >= self.settings.patience:
-                    yield "early"
                     return
                 saved = time.perf_counter()
             elif self.output and now - saved > CHECKPOINT_SECONDS:
                 self._checkpoint()
                 saved = time.perf_counter()
+        sound = True
         if learner.loss_tokens:  # learnt something since the last evaluation
-            yield from self._evaluate(learning_rate(self.settings, progress.step, 1.0))
-        yield "finished"
+            sound = yield from self._evaluate(learning_rate(self.settings, progress.step, 1.0))
+        yield "finished" if sound else "not finite"
 
     def _finite(self) -> bool:
         """Whether the loss is a number; on a GPU only looked at now and then, since looking waits for the device."""
@@ -119,9 +125,13 @@ class Loop:
         if self.settings.epochs is not None:
             return self._epoch() / self.settings.epochs
         assert self.settings.minutes is not None
-        budget = self.settings.minutes * 60
-        closing = min(CLOSING_SECONDS + self._evaluation_seconds, 0.1 * budget)
-        return self._seconds() / (budget - closing)
+        closing = min(CLOSING_SECONDS + self._evaluation_seconds, 0.1 * self.settings.minutes * 60)
+        return self._seconds() / (self._budget - closing)
+
+    def _seconds_to_spend(self) -> float:
+        """A budget in minutes, in seconds; longer where reading the text took nearly all of it."""
+        budget = (self.settings.minutes or 0.0) * 60
+        return max(budget, self._seconds() + LEAST_SHARE_TO_LEARN * budget)
 
     def _evaluation_due(self) -> bool:
         count = self.settings.evaluations
@@ -134,7 +144,10 @@ class Loop:
         """Validate, keep the best state, write samples, save what must survive; False where the figure is no number."""
         start = time.perf_counter()
         progress, learner = self.progress, self._learner
-        train = self._bits(learner.loss())
+        train = self._bits(learner.loss()) if learner.loss_tokens else None
+        weights = learner.weights()
+        if not _sound(weights):
+            return False
         validation = None
         if self._validation is not None:
             nats, _ = learner.measure(self._validation)
@@ -142,9 +155,8 @@ class Loop:
             if not math.isfinite(validation):
                 return False
         better = validation is None or progress.best is None or validation < progress.best
-        weights = learner.weights()
         if better:
-            progress.best, progress.best_step, progress.stale, self._best = validation, progress.step, 0, weights
+            progress.best, progress.stale, self._best = validation, 0, weights
         else:
             progress.stale += 1
         progress.evaluations += 1
@@ -170,14 +182,14 @@ class Loop:
         writer = Writer(self._make_bundle(weights))
         length = max(8, round(SAMPLE_CHARACTERS / self._characters_per_token))
         for temperature in SAMPLE_TEMPERATURES:
-            seed = self.settings.seed + self.progress.evaluations
+            seed = (self.settings.seed + self.progress.evaluations) % 2**63
             text = writer.write(length=length, temperature=temperature, seed=seed)
             yield Sample(self.progress.step, temperature, text)
 
     def _close(self, reason: str) -> Iterator[Event]:
         """Leave the best model in the file and the run in a state that can go on, or is finished."""
         progress = self.progress
-        if self._best is None and reason != "not finite":  # stopped before the first evaluation
+        if self._best is None and progress.step and reason != "not finite":  # stopped before the first evaluation
             self._best = self._learner.weights()
         if self._best is not None:
             self.bundle = self._make_bundle(self._best)
@@ -200,7 +212,7 @@ class Loop:
                 f"training.learning_rate = {rate / 4:g} instead of {rate:g}, or a smaller training.clip"
             )
         if reason == "interrupted":
-            return "stopped; to go on, give the same command with --resume"
+            return "stopped; to go on, give the same command with --resume" if self.output else "stopped"
         if reason == "early":
             return f"stopped early: no gain in the last {self.progress.stale} evaluations"
         return "finished"
@@ -238,10 +250,13 @@ class Loop:
 
     def _checkpoint(self) -> None:
         progress, learner = self.progress, self._learner
+        weights = learner.weights()
+        if not _sound(weights):
+            return  # the checkpoint before is the last good state
         progress.seconds = self._seconds()
         progress.loss_tokens = learner.loss_tokens
         progress.threads = torch.get_num_threads()
-        self.folder.save(progress, learner.weights(), self._best or {}, learner.resumable())
+        self.folder.save(progress, weights, self._best or {}, learner.resumable())
 
     def _restore(self) -> None:
         """Go on from a checkpoint, or from the weights of another model."""
@@ -255,24 +270,19 @@ class Loop:
         return nats_per_token / math.log(2) / self._characters_per_token
 
     def _count_validation_characters(self) -> int:
-        """Code points that the held-back tokens write, at least 1."""
-        if self._validation is None:
-            return 1
-        total = 0
-        for index in range(self._validation.length(0)):
-            batch = self._validation.batch(0, index)
-            for targets in batch.targets:
-                total += len(self.run.tokenizer.decode(targets[targets >= 0]))
-        return max(1, total)
+        """Code points of the text held back, at least 1; estimated where unknown words stand for others."""
+        ranges = held_back(self.run.encoded, self.run.split)
+        if self.run.tokenizer.unknown_id is not None:
+            return max(1, round(sum(map(len, ranges)) * self._characters_per_token))
+        return max(1, sum(len(self.run.tokenizer.decode(ids)) for ids in ranges))
 
-    def _step_event(self, steps_per_second: float) -> Step:
+    def _step_event(self, tokens_per_second: float) -> Step:
         fraction = min(1.0, self._fraction())
         seconds = self._seconds()
         left = seconds * (1 - fraction) / fraction if fraction > 0 else None
         if self.settings.minutes:
-            left = max(0.0, self.settings.minutes * 60 - seconds)
-        tokens = self.settings.batch * self.settings.window
-        rate = steps_per_second * tokens * self._characters_per_token
+            left = max(0.0, self._budget - seconds)
+        rate = tokens_per_second * self._characters_per_token
         train = self._bits(self._learner.loss())
         return Step(self.progress.step, self._epoch(), fraction, train, rate, seconds, left)
 
@@ -295,3 +305,11 @@ class Loop:
             raise ParrotletError(f"{self.run.trained_on} leaves nothing to train on after validation is held back")
         if self._validation is None:
             yield Note("nothing is held back for validation, so the file holds the last state, not the best")
+        if self.settings.minutes and self._budget > self.settings.minutes * 60:
+            yield Note(
+                f"reading the text took most of the time: the run will end after {self._budget / 60:.1f} minutes"
+            )
+
+
+def _sound(weights: Arrays) -> bool:
+    return all(bool(np.isfinite(array).all()) for array in weights.values())

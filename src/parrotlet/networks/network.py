@@ -1,5 +1,6 @@
 """The contract of every network: ids and a state come in; logits for the next id and the new state go out."""
 
+import torch
 from torch import Tensor, nn
 
 from parrotlet.settings import NetworkSettings
@@ -13,6 +14,7 @@ class Network(nn.Module):
     """
 
     output: nn.Linear
+    random: torch.Generator | None = None  # that dropout draws from; None: torch's own
 
     def __init__(self, settings: NetworkSettings, vocabulary_size: int) -> None:
         super().__init__()
@@ -23,6 +25,11 @@ class Network(nn.Module):
         """The zero state of ``rows`` rows."""
         raise NotImplementedError
 
+    def read(self, ids: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """``ids`` (B, T) int64 and a state (None: zero) → what enters the last layer (B, T, H) and the state after."""
+        raise NotImplementedError
+
     def forward(self, ids: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``ids`` (B, T) int64 and a state (None: zero) → logits (B, T, V) and the state after the last id."""
-        raise NotImplementedError
+        hidden, after = self.read(ids, state)
+        return self.output(hidden), after  # (B, T, V)

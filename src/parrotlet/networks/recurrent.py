@@ -46,8 +46,8 @@ class RecurrentNetwork(Network):
         parts = 2 if self.settings.kind == "lstm" else 1
         return self.output.weight.new_zeros(rows, self.settings.layers, parts, self.settings.hidden)
 
-    def forward(self, ids: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """``ids`` (B, T) int64, ``state`` (B, L, S, H) → logits (B, T, V) and the state after the last id."""
+    def read(self, ids: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """``ids`` (B, T) int64, ``state`` (B, L, S, H) → the last layer's output (B, T, H), the state after."""
         if state is None:
             state = self.begin(len(ids))
         hidden = self._drop(self._embed(ids), self.settings.dropout_input)  # (B, T, E)
@@ -62,7 +62,7 @@ class RecurrentNetwork(Network):
                 hidden = self.norms[index](hidden)
             last = index == self.settings.layers - 1
             hidden = self._drop(hidden, self.settings.dropout_output if last else self.settings.dropout_between)
-        return self.output(hidden), torch.stack(states, dim=1).float()  # (B, T, V), (B, L, S, H)
+        return hidden, torch.stack(states, dim=1).float()  # (B, T, H), (B, L, S, H)
 
     def _drop(self, values: Tensor, share: float) -> Tensor:
         """Dropout whose mask is the same at every step of a window (Gal and Ghahramani 2016): (B, T, X) → (B, T, X).
@@ -71,7 +71,9 @@ class RecurrentNetwork(Network):
         """
         if not self.training or share == 0:
             return values
-        mask = values.new_empty(len(values), 1, values.shape[2]).bernoulli_(1 - share)  # (B, 1, X)
+        mask = values.new_empty(len(values), 1, values.shape[2]).bernoulli_(
+            1 - share, generator=self.random
+        )  # (B, 1, X)
         return values * (mask / (1 - share))
 
     def _embed(self, ids: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from parrotlet.errors import ParrotletError, UsageError, nearest
+from parrotlet.settings import SECTIONS
 
 
 def recipe_names() -> list[str]:
@@ -35,4 +36,10 @@ def read_recipe(recipe: str | os.PathLike[str]) -> dict[str, Any]:
 
 def load_recipe(recipe: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
     """Only the sections of settings of a recipe."""
-    return {key: value for key, value in read_recipe(recipe).items() if key not in ("title", "sources")}
+    sections = {key: value for key, value in read_recipe(recipe).items() if key not in ("title", "sources")}
+    for name, values in sections.items():
+        if name not in SECTIONS or not isinstance(values, dict):
+            raise UsageError(
+                f"the recipe {str(recipe)!r} has no section {name!r} of settings: {nearest(name, SECTIONS)}"
+            )
+    return sections

@@ -63,7 +63,11 @@ static void pl_count(const pl_rules *rules, const int64_t *history, int64_t leng
 #define PL_DISPATCH
 
 #define NAME(name) name##_v4
+#ifdef __clang__ /* knows no prefer-vector-width here, and would drop the whole attribute */
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+#else
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,prefer-vector-width=512")))
+#endif
 #define FUSED(a, b, c) __builtin_fmaf(a, b, c)
 #define LANES 16
 #define WIDE 4
