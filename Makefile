@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data),)
 export PARROTLET_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: install demo test check bench docs clean
+.PHONY: install demo test check bench clean
 install: .venv/installed
 
 .venv/installed: pyproject.toml setup.py constraints.txt $(wildcard src/parrotlet/runtime/*.[ch])

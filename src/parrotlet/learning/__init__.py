@@ -6,12 +6,12 @@ import os
 # processor to another program holds up all the others; after a short spin they sleep. Read when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
+import contextlib
 import signal
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -85,7 +85,9 @@ def training(
     bundle = start_from if isinstance(start_from, Bundle | None) else load_bundle(start_from)
 
     def events(run: Run) -> Iterator[Event]:
-        with _folder(target) as folder:
+        threads = torch.get_num_threads()
+        with _folder(target) as folder, contextlib.ExitStack() as stack:
+            stack.callback(torch.set_num_threads, threads)
             if resume and target is not None and folder.exists:
                 prepared = take_up(folder)
                 if prepared is None:
@@ -98,22 +100,22 @@ def training(
             else:
                 if resume:
                     yield Note("nothing to resume: starting from the beginning")
+                elif folder.unfinished:
+                    yield Note(
+                        f"the unfinished run in {folder.folder} is replaced; --resume would have gone on with it"
+                    )
                 if sources is None:
                     raise UsageError("no source given: name a file, a folder or a corpus (see `parrotlet corpora`)")
                 prepared = prepare(sources, resolved, folder, bundle, began, run.raise_if_stopped)
                 yield from (Note(note) for note in prepared.notes)
-            threads = torch.get_num_threads()
-            try:
-                loop = Loop(prepared, folder, target, began)
-                yield from loop.events(lambda: run.stopping)
-                run.bundle = loop.bundle
-            finally:
-                torch.set_num_threads(threads)
+            loop = Loop(prepared, folder, target, began)
+            yield from loop.events(lambda: run.stopping)
+            run.bundle = loop.bundle
 
     return Run(events)
 
 
-@contextmanager
+@contextlib.contextmanager
 def stopped_by_signals(run: Run) -> Iterator[None]:
     """While it lasts, the first Ctrl-C (or SIGTERM) ends ``run`` after its current step; a second one ends at once."""
     if threading.current_thread() is not threading.main_thread():
@@ -157,7 +159,7 @@ def _checked_output(output: str | os.PathLike[str] | None) -> Path | None:
     return path
 
 
-@contextmanager
+@contextlib.contextmanager
 def _folder(target: Path | None) -> Iterator[RunFolder]:
     if target is not None:
         yield RunFolder(target.with_suffix(".run"))

@@ -50,6 +50,11 @@ class RunFolder:
     def exists(self) -> bool:
         return (self.folder / "run.json").is_file() and (self.folder / "checkpoint.safetensors").is_file()
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether it holds a run that could go on."""
+        return self.exists and (self.folder / "ids.bin").is_file()
+
     def clear(self) -> None:
         """Begin anew: what an earlier run left is removed, before anything of the new one can be mixed with it."""
         try:

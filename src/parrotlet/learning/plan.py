@@ -41,8 +41,10 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
         network = network.model_copy(update={"embedding": network.hidden})
     elif "embedding" not in chosen:  # words and syllables need more room than letters
         network = network.model_copy(update={"embedding": min(network.hidden, 64 if vocabulary <= 512 else 128)})
-    defaults = {"batch": _batch(tokens, training.window), "learning_rate": _peak_rate(network)}
-    training = training.model_copy(update={name: value for name, value in defaults.items() if name not in chosen})
+    if "batch" not in chosen:
+        training = training.model_copy(update={"batch": _batch(tokens, training.window)})
+    if "learning_rate" not in chosen:
+        training = training.model_copy(update={"learning_rate": _peak_rate(network, training.batch)})
     if training.epochs is not None:
         readings = training.epochs
     elif training.steps is not None:
@@ -77,9 +79,9 @@ def _batch(tokens: int, window: int) -> int:
     return min(64, max(16, 8 * round(tokens / (100 * window) / 8)))
 
 
-def _peak_rate(network: NetworkSettings) -> float:
-    """Larger networks want smaller steps."""
-    return float(f"{8e-3 * min(1.0, (256 / network.hidden) ** 0.5) / network.layers**0.5:.2g}")
+def _peak_rate(network: NetworkSettings, batch: int) -> float:
+    """Larger networks and smaller batches want smaller steps."""
+    return float(f"{8e-3 * (512 / network.hidden) ** 0.5 * (batch / 64) ** 0.25 / network.layers**0.5:.2g}")
 
 
 def _dropout(readings: float) -> float:
