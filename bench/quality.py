@@ -46,7 +46,9 @@ TRIALS: dict[str, Trial] = {
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench quality", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="TRIAL", help=f"{', '.join(TRIALS)} (all)")
-    parser.add_argument("--hidden", type=int, nargs="*", default=[256, 384, 512], help="sizes of the prototype")
+    parser.add_argument(
+        "--hidden", type=int, nargs="*", default=[256, 384, 512], help="sizes of the prototype, or none"
+    )
     parser.add_argument("--quick", action="store_true", help="a few seconds each, one small prototype")
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.names) - TRIALS.keys():
@@ -58,7 +60,10 @@ def main(arguments: list[str]) -> int:
         trial = TRIALS[name]
         seconds = 8.0 if chosen.quick else 60 * trial.minutes
         sizes = [64] if chosen.quick else chosen.hidden
-        best = min(_prototype(table, name, trial, data / trial.path, size, seconds) for size in sizes)
+        if not sizes and trial.most is None:
+            parser.error(f"{name} is measured by the prototype: give --hidden a size")
+        runs = [_prototype(table, name, trial, data / trial.path, size, seconds) for size in sizes]
+        best = min(runs, default=math.nan)
         _parrotlet(table, name, trial, data / trial.path, seconds, best)
     table.finish()
     print("\nf32 and bf16: GFLOP/s of a matrix product just before, which tells how quiet the machine was")
