@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 def soon(code: str) -> str:
     """The same call with a budget of a second or two."""
     code = re.sub(r"--minutes [\d.]+", "--minutes 0.05 --hidden 32", code)
-    return re.sub(r"minutes=[\d.]+", "minutes=0.05, hidden=32, show='nothing'", code)
+    return re.sub(r"minutes=[\d.]+", "minutes=0.05, hidden=32", code)
 
 
 def test_there_are_three_lines_of_python_and_three_of_shell():
@@ -40,33 +40,28 @@ def test_there_are_three_lines_of_python_and_three_of_shell():
     assert len(SHELL) >= 3
 
 
-def test_every_python_block_runs(folder):
-    for code in PYTHON:
-        done = subprocess.run(
-            [sys.executable, "-c", soon(code)], cwd=folder, capture_output=True, text=True, encoding="utf-8"
-        )
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.strip()
+def test_every_block_runs_in_its_order(folder):
+    for kind, code in BLOCKS:
+        if kind == "python":
+            check(folder, "-c", soon(code))
+        for line in code.splitlines() if kind == "sh" else ():
+            if line.startswith("parrotlet "):
+                check(folder, "-m", "parrotlet", *shlex.split(soon(line), comments=True)[1:])
 
 
-def test_every_shell_line_runs(folder):
-    for line in SHELL:
-        arguments = shlex.split(soon(line), comments=True)[1:]
-        done = subprocess.run(
-            [sys.executable, "-m", "parrotlet", *arguments],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        )
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+def check(folder, *arguments):
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, encoding="utf-8", env=environment
+    )
+    assert done.returncode == 0, f"{arguments}\n{done.stderr}"
+    assert done.stdout.strip()
 
 
 def test_the_file_map_names_what_is_there():
     package = Path(__file__).parent.parent
     section = README.split("## File map", 1)[1].split("\n## ", 1)[0]
-    named = re.findall(r"^(\S+?)/?\s{2,}", section, re.MULTILINE)
+    named = re.findall(r"^ *(\S+?)/? {2,}\S", section, re.MULTILINE)
     assert named
     for name in named:
         assert (package / "src" / "parrotlet" / name).exists() or (package / name).exists(), name
