@@ -91,7 +91,7 @@ def _soak(folder: Path, chosen: argparse.Namespace) -> int:
 def _steps(folder: Path, chosen: argparse.Namespace) -> int:
     """How many steps take about ``chosen.seconds``, from a short trial."""
     _, events = train(chosen.source, folder / "trial.safetensors", "--steps", TRIAL_STEPS)
-    return round(TRIAL_STEPS * chosen.seconds / event(events, "done")["seconds"])
+    return round(TRIAL_STEPS * chosen.seconds / (event(events, "done")["seconds"] - START))  # the start is no step
 
 
 def _kill_all(table: Table, soak: Soak, chosen: argparse.Namespace, steps: int, seconds: float) -> tuple[int, int]:
