@@ -138,8 +138,7 @@ class JsonLines(Show):
         self._file = file
 
     def show(self, event: "Event") -> None:
-        record = {name: _finite(value) for name, value in event.as_json().items()}
-        print(json.dumps(record), file=self._file, flush=True)
+        print(json.dumps(finite(event.as_json())), file=self._file, flush=True)
 
 
 class Lines(Show):
@@ -273,9 +272,13 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _finite(value: Any) -> Any:
-    """JSON knows no NaN."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def finite(data: Any) -> Any:
+    """Plain data in which numbers that JSON does not know are null."""
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, dict):
+        return {key: finite(value) for key, value in data.items()}
+    return [finite(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 def _quoted(path: str) -> str:

@@ -1,13 +1,12 @@
 """Plain data and texts come in; they go out on the screen in a form that no console and no pipe chokes on."""
 
 import json
-import math
 import sys
 import time
 from collections.abc import Iterable
 from typing import Any
 
-from parrotlet.show import harmless
+from parrotlet.show import finite, harmless
 
 FLUSH_SECONDS = 0.02
 
@@ -15,15 +14,7 @@ FLUSH_SECONDS = 0.02
 def as_json(data: Any) -> str:
     """JSON of plain data. Numbers that JSON does not know become null; ASCII only where stdout is not Unicode."""
     unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
-    return json.dumps(_finite(data), ensure_ascii=not unicode, indent=2, allow_nan=False)
-
-
-def _finite(data: Any) -> Any:
-    if isinstance(data, float):
-        return data if math.isfinite(data) else None
-    if isinstance(data, dict):
-        return {key: _finite(value) for key, value in data.items()}
-    return [_finite(value) for value in data] if isinstance(data, list | tuple) else data
+    return json.dumps(finite(data), ensure_ascii=not unicode, indent=2, allow_nan=False)
 
 
 def heading(title: str) -> str:

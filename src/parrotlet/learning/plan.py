@@ -1,6 +1,7 @@
 """The corpus, the budget and the machine come in; every setting that the user left open is decided and told."""
 
 from parrotlet.learning.machine import matrix_speed
+from parrotlet.runtime.shapes import GATES, input_width
 from parrotlet.settings import NetworkSettings, Settings
 
 SIZES = (64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
@@ -19,10 +20,9 @@ def sensible_minutes(tokens: int) -> float:
 
 def weights_in(network: NetworkSettings, vocabulary: int) -> int:
     """Weights that are multiplied with for each token that is read."""
-    gates = {"lstm": 4, "gru": 3, "rnn": 1}[network.kind]
-    first = {"learned": network.embedding, "one-hot": 0, "number": 1}[network.input]
+    first = 0 if network.input == "one-hot" else input_width(network, vocabulary)  # one-hot is a look-up
     inner = network.hidden * (network.hidden * (2 * network.layers - 1) + first)
-    return gates * inner + network.hidden * vocabulary
+    return GATES[network.kind] * inner + network.hidden * vocabulary
 
 
 def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None) -> Settings:
