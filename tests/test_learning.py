@@ -342,6 +342,11 @@ class TestPlan:
         settings = parse_settings({"training": {"steps": 100, "validation": 0.2}})
         assert plan(settings, 1_000_000, 80, None).training.validation == 0.2
 
+    def test_holds_back_no_more_than_is_needed_to_tell_states_apart(self):
+        shares = {tokens: plan(Settings(), tokens, 80, 60.0).training.validation for tokens in (10**4, 10**5, 10**7)}
+        assert shares[10**4] == 0.05
+        assert all(500 <= share * tokens <= 10_000 for tokens, share in shares.items())
+
     def test_a_small_corpus_gets_small_batches(self):
         settings = parse_settings({"training": {"epochs": 5}})
         batches = [plan(settings, tokens, 80, None).training.batch for tokens in (10_000, 200_000, 5_000_000)]

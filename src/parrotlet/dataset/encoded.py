@@ -22,7 +22,6 @@ from parrotlet.tokenizers import Tokenizer
 
 IdArray = npt.NDArray[np.integer[Any]]
 
-MOST_VALIDATION_TOKENS = 200_000  # enough for a figure good to a thousandth of a bit, and quick to read
 DOCUMENTS_AT_ONCE = 65_536
 
 
@@ -146,8 +145,7 @@ class Split:
 
 
 def split(encoded: Encoded, share: float) -> Split:
-    """Hold back ``share`` of the tokens (at most MOST_VALIDATION_TOKENS) to choose the best state by."""
-    share = min(share, MOST_VALIDATION_TOKENS / max(1, encoded.tokens))
+    """Hold back ``share`` of the tokens to choose the best state by."""
     empty = np.empty((0, 2), np.int64)
     if encoded.form == "lines":
         return Split(empty, empty, _threshold(encoded, share))

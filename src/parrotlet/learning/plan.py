@@ -9,6 +9,7 @@ READINGS_PER_WEIGHT = 1.1  # least tokens to read for each weight (LOG.md, 2026-
 WEIGHTS_PER_TOKEN = 8  # most weights for each token of the corpus
 VALIDATION_SHARE = 0.01  # most tokens to validate on, of those that are read: 20 times takes a twentieth of the time
 LEAST_VALIDATION_TOKENS = 2_000
+MOST_VALIDATION_TOKENS = 10_000  # tell states apart to a hundredth of a bit; what is held back is not learned from
 USUAL_SPEED = 4e11  # operations a second that sizes are chosen for where no time is given
 SHARE_OF_PEAK = {"lstm": 0.40, "gru": 0.20, "rnn": 0.20}  # of a large matrix product, reached while training
 
@@ -56,8 +57,9 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
     if "dropout_input" not in chosen and network.input == "learned":
         network = network.model_copy(update={"dropout_input": _dropout(readings) / 2})
     if "validation" not in chosen:
-        affordable = max(VALIDATION_SHARE * readings, LEAST_VALIDATION_TOKENS / tokens)
-        training = training.model_copy(update={"validation": min(training.validation, affordable)})
+        affordable = max(VALIDATION_SHARE * readings * tokens, LEAST_VALIDATION_TOKENS)
+        share = min(training.validation, min(affordable, MOST_VALIDATION_TOKENS) / tokens)
+        training = training.model_copy(update={"validation": share})
     return settings.model_copy(update={"network": network, "training": training})
 
 
