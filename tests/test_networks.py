@@ -2,46 +2,102 @@
 
 import itertools
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from parrotlet.learning.learner import Learner  # noqa: E402
-from parrotlet.networks import NETWORKS, build_network  # noqa: E402
-from parrotlet.runtime.shapes import expected_shapes  # noqa: E402
-from parrotlet.settings import NetworkSettings, TrainingSettings  # noqa: E402
+from parrotlet.networks import NETWORKS, LabelledHead, build_network, context  # noqa: E402
+from parrotlet.networks.layers import LoopedLayer, new_layer, run_layer  # noqa: E402
+from parrotlet.runtime import open_runtime  # noqa: E402
+from parrotlet.runtime.shapes import Layer, expected_shapes, state_shape  # noqa: E402
+from parrotlet.settings import LayerSettings, NetworkSettings, TrainingSettings  # noqa: E402
 
-V = 11
-VARIANTS = [
+V, W = 11, 7
+DROPOUT = {"dropout_input": 0.5, "dropout_between": 0.5, "dropout_output": 0.5, "layers": 2}
+PLAIN = [
     {},
     {"layers": 2},
     {"layers": 3, "residual": True, "layer_norm": True},
     {"input": "one-hot"},
     {"input": "number", "layers": 2},
     {"tied": True, "embedding": 16},
-    {"dropout_input": 0.5, "dropout_between": 0.5, "dropout_output": 0.5, "layers": 2},
+    DROPOUT,
 ]
+WINDOWED = [
+    {"context": W, "layers": 2, **{name: True for name in chosen}}
+    for size in (1, 2, 3)
+    for chosen in itertools.combinations(("padded", "bidirectional", "attention"), size)
+] + [
+    {"context": W, "layers": 2, "padded": True, "residual": True, "layer_norm": True},
+    {"context": W, "layers": 2, "bidirectional": True, "input": "one-hot"},
+    {"context": W, "layers": 2, "bidirectional": True, "input": "number"},
+    {"context": W, "bidirectional": True, "attention": True, **DROPOUT},
+    {"context": 1},
+]
+CONVOLUTIONS = [*PLAIN, {"layers": 3, "kernel": 3}]
+BIDIRECTIONAL = {"kind": "lstm", "units": 5, "bidirectional": True}
+OTHER_CELLS = [
+    {"kind": "lstm", "units": 6, "activation": "relu", "gate": "hard-sigmoid-keras2"},
+    {"kind": "gru", "units": 5, "activation": "sigmoid", "reset_after": False},
+    {"kind": "gru", "units": 7, "gate": "hard-sigmoid"},
+    {"kind": "rnn", "units": 4, "activation": "linear"},
+    {"kind": "rnn", "units": 3, "activation": "relu"},
+    {"kind": "dense", "units": 9, "activation": "sigmoid"},
+    {"kind": "dense", "units": 2, "activation": "linear"},
+]
+BOTH_WAYS = [layer | {"bidirectional": True} for layer in OTHER_CELLS if layer["kind"] != "dense"]
+STACKS = [
+    {"stack": OTHER_CELLS},
+    {"stack": OTHER_CELLS, **DROPOUT},
+    {"stack": [{"kind": "gru", "units": 5}, {"kind": "rnn", "units": 8, "final": True}], "input": "number"},
+    {"stack": OTHER_CELLS, "context": W},
+    {"stack": [*BOTH_WAYS, OTHER_CELLS[-1]], "context": W, "input": "one-hot"},
+    {"stack": [*BOTH_WAYS, BOTH_WAYS[0] | {"final": True}], "context": W},
+    {"stack": [*BOTH_WAYS, BOTH_WAYS[0] | {"final": True}], "context": W, "padded": True},
+    {"stack": [BIDIRECTIONAL, {"kind": "dense", "units": 6, "activation": "relu"}], "context": W},
+    {"stack": [BIDIRECTIONAL | {"final": True}, {"kind": "dense", "units": 6}], "context": W, **DROPOUT},
+]
+RECURRENT = [*PLAIN, *({"context": W} | variant for variant in PLAIN), *WINDOWED]
+VARIANTS = {"convolution": CONVOLUTIONS, "stack": STACKS}
 CASES = [
-    pytest.param(kind, variant, id=f"{kind}-{'-'.join(variant) or 'plain'}")
-    for kind, variant in itertools.product(sorted(NETWORKS), VARIANTS)
+    pytest.param(kind, variant, id=f"{kind}-{'-'.join(variant) or 'plain'}-{number}")
+    for kind in sorted(NETWORKS)
+    for number, variant in enumerate(VARIANTS.get(kind, RECURRENT))
 ]
+each_case = pytest.mark.parametrize(("kind", "variant"), CASES)
 
 
+def settings_of(kind, variant):
+    return NetworkSettings(**{"kind": kind, "hidden": 16, "embedding": 8, **variant})
+
+
+@torch.no_grad()
 def make(kind, variant, seed=3):
-    settings = NetworkSettings(**{"kind": kind, "hidden": 16, "embedding": 8, **variant})
-    return build_network(settings, V, seed).eval()
+    """A network whose weights, biases too, are all large enough to matter."""
+    network = build_network(settings_of(kind, variant), V, seed).eval()
+    random = torch.Generator().manual_seed(seed)
+    for parameter in network.parameters():
+        parameter += 0.2 * torch.randn(parameter.shape, generator=random)
+    return network
 
 
 def ids(rows=3, length=12, seed=0):
-    return torch.from_numpy(__import__("numpy").random.default_rng(seed).integers(0, V, (rows, length)))
+    return torch.from_numpy(np.random.default_rng(seed).integers(0, V, (rows, length)))
+
+
+def weights_of(network):
+    return Learner(network, TrainingSettings(device="cpu")).weights()
 
 
 def reads_in_pieces(network):
     whole, end = network(ids())
-    first, state = network(ids()[:, :5])
-    second, after = network(ids()[:, 5:], state)
-    torch.testing.assert_close(torch.cat([first, second], 1), whole, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(after, end, atol=1e-5, rtol=1e-5)
+    for cut in (5, 11):
+        first, state = network(ids()[:, :cut])
+        second, after = network(ids()[:, cut:], state)
+        torch.testing.assert_close(torch.cat([first, second], 1), whole, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(after, end, atol=1e-5, rtol=1e-5)
 
 
 def is_causal(network):
@@ -64,7 +120,7 @@ LAWS = [reads_in_pieces, is_causal, keeps_rows_apart]
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
-@pytest.mark.parametrize(("kind", "variant"), CASES)
+@each_case
 @torch.no_grad()
 def test_law(kind, variant, law):
     law(make(kind, variant))
@@ -89,32 +145,181 @@ def test_each_law_rejects_a_broken_network(law):
         law(Forgetful())
 
 
-@pytest.mark.parametrize(("kind", "variant"), CASES)
+@torch.no_grad()
+def agrees_with_numpy(network, weights):
+    runtime = open_runtime(network.settings, weights, V, "numpy")
+    np.testing.assert_allclose(runtime.read(ids().numpy())[0], network(ids())[0].numpy(), atol=1e-4, rtol=0)
+
+
+@each_case
+def test_numpy_reads_the_same_logits(kind, variant):
+    network = make(kind, variant)
+    agrees_with_numpy(network, weights_of(network))
+
+
+def test_agreeing_with_numpy_rejects_other_weights():
+    with pytest.raises(AssertionError):
+        agrees_with_numpy(make("lstm", {}), weights_of(make("lstm", {}, seed=4)))
+
+
+@each_case
 def test_weights_have_the_names_and_shapes_that_files_are_checked_against(kind, variant):
     network = make(kind, variant)
-    weights = Learner(network, TrainingSettings(device="cpu")).weights()
-    assert {name: array.shape for name, array in weights.items()} == expected_shapes(network.settings, V)
+    assert {name: array.shape for name, array in weights_of(network).items()} == expected_shapes(network.settings, V)
 
 
-@pytest.mark.parametrize(("kind", "variant"), CASES)
+@each_case
+def test_a_state_has_one_shape_and_type_from_the_beginning_on(kind, variant):
+    network = make(kind, variant)
+    begin = network.begin(3)
+    assert begin.shape == (3, *state_shape(network.settings))
+    after = network(ids(), begin)[1]
+    assert (after.shape, after.dtype) == (begin.shape, begin.dtype)
+
+
+@each_case
 @torch.no_grad()
 def test_loaded_weights_give_the_same_logits(kind, variant):
     first, second = make(kind, variant, seed=1), make(kind, variant, seed=2)
     assert not torch.allclose(first(ids())[0], second(ids())[0])
-    Learner(second, TrainingSettings(device="cpu")).load_weights(
-        Learner(first, TrainingSettings(device="cpu")).weights()
-    )
+    Learner(second, TrainingSettings(device="cpu")).load_weights(weights_of(first))
     assert torch.equal(first(ids())[0], second.eval()(ids())[0])
 
 
-@pytest.mark.parametrize("kind", sorted(NETWORKS))
-def test_the_same_seed_builds_the_same_network(kind):
-    first, second = make(kind, {}, seed=5), make(kind, {}, seed=5)
+@each_case
+def test_the_same_seed_builds_the_same_network(kind, variant):
+    first, second, other = (build_network(settings_of(kind, variant), V, seed) for seed in (5, 5, 6))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
 
 
-def test_dropout_only_acts_while_training():
-    network = make("lstm", {"dropout_output": 0.5})
+@each_case
+def test_every_weight_is_taught_by_windows(kind, variant):
+    network = make(kind, variant).train()
+    _, state = network(ids()[:, :-1])
+    logits, _ = network(ids()[:, -1:], state.detach())
+    logits.logsumexp(2).sum().backward()
+    assert [name for name, parameter in network.named_parameters() if parameter.grad is None] == []
+
+
+@pytest.mark.parametrize("share", ["dropout_input", "dropout_between", "dropout_output"])
+@pytest.mark.parametrize(
+    ("kind", "variant"),
+    [
+        ("lstm", {"layers": 2}),
+        ("lstm", {"layers": 2, "context": W}),
+        ("gru", {"layers": 2, "context": W, "padded": True, "attention": True}),
+        ("stack", {"stack": [BIDIRECTIONAL, {"kind": "dense", "units": 6}], "context": W}),
+        ("stack", {"stack": OTHER_CELLS}),
+        ("convolution", {"layers": 2}),
+    ],
+)
+def test_dropout_only_acts_while_training(kind, variant, share):
+    network = make(kind, {**variant, share: 0.5})
     assert torch.equal(network(ids())[0], network(ids())[0])
     network.train()
     assert not torch.equal(network(ids())[0], network(ids())[0])
+
+
+def test_dropout_drops_the_same_numbers_at_every_step_of_a_window():
+    dropped = make("lstm", {}).train()._drop(torch.ones(4, 6, 50), 0.5)
+    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
+    assert set(dropped.unique().tolist()) == {0.0, 2.0}
+    assert not torch.equal(dropped[0], dropped[1])
+
+
+@torch.no_grad()
+def test_windows_are_read_in_pieces_of_bounded_memory(monkeypatch):
+    network = make("gru", {"context": W, "bidirectional": True})
+    whole = network(ids())[0]
+    sizes = []
+    network.embedding.register_forward_hook(lambda layer, entering, leaving: sizes.append(len(leaving)))
+    monkeypatch.setattr(context, "NUMBERS_AT_ONCE", 5 * network.numbers)
+    torch.testing.assert_close(network(ids())[0], whole, atol=1e-6, rtol=1e-6)
+    assert max(sizes) == 5
+
+
+def walk(entering, weights, name, direction=""):
+    """An LSTM as its formulas stand, one row: (T, X) → its hidden vectors in the order of reading (T, H)."""
+    parts = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    input_weight, hidden_weight, input_bias, hidden_bias = (weights[f"{name}.{part}_l0{direction}"] for part in parts)
+    hidden = cell = np.zeros(hidden_weight.shape[1])
+    leaving = []
+    for x in entering[::-1] if direction else entering:
+        enter, forget, fresh, out = np.split(input_weight @ x + hidden_weight @ hidden + input_bias + hidden_bias, 4)
+        cell = cell / (1 + np.exp(-forget)) + np.tanh(fresh) / (1 + np.exp(-enter))
+        hidden = np.tanh(cell) / (1 + np.exp(-out))
+        leaving.append(hidden)
+    return np.array(leaving)
+
+
+def windows_of(row, padded):
+    """For each position of a row the window that ends there, as a plain list of ids."""
+    before = [V] * W if padded else []
+    return [[*before, *row[: end + 1]][-W:] for end in range(len(row))]
+
+
+@pytest.mark.parametrize("padded", [True, False])
+@torch.no_grad()
+def test_attention_is_the_weighted_average_of_textgenrnn(padded):
+    network = make("lstm", {"context": W, "layers": 2, "attention": True, "padded": padded})
+    weights = weights_of(network)
+    logits = network(ids())[0]
+    for row, read in zip(ids().tolist(), logits, strict=True):
+        for window, answer in zip(windows_of(row, padded), read, strict=True):
+            embedded = weights["embedding.weight"][window].astype(np.float64)  # (W, E)
+            first = walk(embedded, weights, "layers.0")
+            over_time = np.concatenate([embedded, first, walk(first, weights, "layers.1")], axis=1)  # (W, F)
+            scores = over_time @ weights["attention"]
+            powers = np.exp(scores - scores.max())
+            features = powers / (powers.sum() + 1e-7) @ over_time
+            expected = weights["output.weight"] @ features + weights["output.bias"]
+            np.testing.assert_allclose(answer.numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize("final", [True, False])
+@torch.no_grad()
+def test_a_final_bidirectional_layer_gives_the_end_of_each_direction_as_keras_does(final, padded):
+    stack = [BIDIRECTIONAL, BIDIRECTIONAL | {"units": 6, "final": final}, {"kind": "dense", "units": 3}]
+    network = make("stack", {"stack": stack, "context": W, "padded": padded})
+    weights = weights_of(network)
+    logits = network(ids())[0]
+    for row, read in zip(ids().tolist(), logits, strict=True):
+        for window, answer in zip(windows_of(row, padded), read, strict=True):
+            embedded = weights["embedding.weight"][window]
+            backward = walk(embedded, weights, "layers.0", "_reverse")[::-1]
+            first = np.concatenate([walk(embedded, weights, "layers.0"), backward], axis=1)
+            backward = walk(first, weights, "layers.1", "_reverse")
+            ends = np.concatenate([walk(first, weights, "layers.1")[-1], backward[-1 if final else 0]])
+            dense = np.tanh(weights["layers.2.weight"] @ ends + weights["layers.2.bias"])
+            expected = weights["output.weight"] @ dense + weights["output.bias"]
+            np.testing.assert_allclose(answer.numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("lengths", [None, [5, 1, 3]])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
+@torch.no_grad()
+def test_the_looped_layer_equals_torchs_own(kind, bidirectional, lengths):
+    layer = Layer(LayerSettings(kind=kind, units=6, bidirectional=bidirectional), inputs=4)
+    own, looped = new_layer(layer), LoopedLayer(layer)
+    assert not isinstance(own, LoopedLayer)
+    looped.load_state_dict(own.state_dict())
+    entering = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(1))
+    counted = None if lengths is None else torch.tensor(lengths)
+    (leaving, after), (expected, end) = (run_layer(module, entering, lengths=counted) for module in (looped, own))
+    torch.testing.assert_close(after, end, atol=1e-6, rtol=1e-6)
+    for row, length in enumerate(lengths or [5, 5, 5]):
+        torch.testing.assert_close(leaving[row, :length], expected[row, :length], atol=1e-6, rtol=1e-6)
+
+
+def test_the_labelled_head_reads_features_and_labels_side_by_side():
+    torch.manual_seed(0)
+    head = LabelledHead(features=5, labels=2, vocabulary_size=V)
+    features, labels = torch.randn(4, 5, requires_grad=True), torch.eye(2)[[0, 1, 1, 0]]
+    logits = head(features, labels)
+    weight = head.output.weight
+    torch.testing.assert_close(logits, features @ weight[:, :5].T + labels @ weight[:, 5:].T)
+    logits.sum().backward()
+    torch.testing.assert_close(features.grad, weight[:, :5].sum(0).expand(4, 5))

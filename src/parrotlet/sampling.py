@@ -10,22 +10,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from parrotlet.settings import Section
+from parrotlet.settings import HOTTEST, Section, Temperature
 
 Array = NDArray[np.float64]
 IdArray = NDArray[np.int64]
 
 LARGEST_DRY_PENALTY = 1000.0  # a factor of exp(-1000): as good as a ban, yet a ban of every token can not come of it
-HOTTEST = 100.0
 
 
 class Rules(Section):
     """How the next token is chosen from what the network says; the defaults draw from its own distribution."""
 
     temperature: float = Field(1.0, ge=0, le=HOTTEST, description="below 1 safer, above 1 wilder; 0 greedy")
-    temperature_cycle: tuple[float, ...] = Field((), description="temperatures taken in turn, one per token")
+    temperature_cycle: tuple[Temperature, ...] = Field((), description="temperatures taken in turn, one per token")
     top_k: int = Field(0, ge=0, description="draw from the k likeliest tokens only; 0 is off")
     top_p: float = Field(1.0, gt=0, le=1, description="draw from the fewest likeliest tokens with this probability")
     min_p: float = Field(0.0, ge=0, le=1, description="drop tokens less likely than this share of the likeliest")
@@ -39,13 +38,6 @@ class Rules(Section):
     dry_length: int = Field(12, ge=1, le=65_536, description="repeated tokens from which it begins")
     dry_window: int = Field(512, ge=1, le=65_536, description="how many last tokens are searched for loops")
     min_length: int = Field(0, ge=0, description="tokens to write before a text may end")
-
-    @field_validator("temperature_cycle")
-    @classmethod
-    def _temperatures_in_range(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if any(not 0 <= each <= HOTTEST for each in value):
-            raise ValueError(f"each temperature must lie between 0 and {HOTTEST:g}")
-        return value
 
     def temperature_at(self, position: int) -> float:
         """The temperature of the token that is ``position`` tokens after the prompt."""

@@ -2,16 +2,19 @@
 
 import tomllib
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from parrotlet.errors import UsageError, nearest
 
-Level = Literal["char", "word", "byte", "bpe", "symbol"]
+HOTTEST = 100.0
+
+Level = Literal["char", "word", "byte", "bpe", "symbol", "textgenrnn-word"]
 Form = Literal["auto", "text", "lines"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
+Temperature = Annotated[float, Field(ge=0, le=HOTTEST)]
 Model = TypeVar("Model", bound=BaseModel)
 BUDGETS = frozenset({"minutes", "epochs", "steps"})
 
@@ -36,7 +39,7 @@ class CorpusSettings(Section):
 class TokenizerSettings(Section):
     """How text becomes ids."""
 
-    level: Level = Field("char", description="char, word, byte, bpe or symbol (tokens between blanks)")
+    level: Level = Field("char", description="char, word, byte, bpe, symbol (tokens between blanks) or textgenrnn-word")
     lowercase: bool = Field(False, description="read everything in lower case")
     normalisation: Literal["NFC", "NFKC", "none"] = Field("NFC", description="Unicode normalisation form")
     graphemes: bool = Field(False, description="char level: one token per user-perceived character, not code point")
@@ -46,10 +49,22 @@ class TokenizerSettings(Section):
     stem: str | None = Field(None, description="word level: stem words by this language's Snowball rules")
 
 
+class LayerSettings(Section):
+    """One layer of a stack whose layers differ; what Keras calls LSTM, GRU, SimpleRNN, Bidirectional and Dense."""
+
+    kind: Literal["rnn", "lstm", "gru", "dense"] = Field(description="the cell, or a dense layer")
+    units: int = Field(ge=1, le=8192, description="units of the layer, in each direction")
+    bidirectional: bool = Field(False, description="a second cell reads the window backwards, side by side")
+    final: bool = Field(False, description="only the state after the whole window leaves it, of each direction")
+    activation: Literal["tanh", "relu", "sigmoid", "linear"] = Field("tanh", description="of the new values")
+    gate: Literal["sigmoid", "hard-sigmoid", "hard-sigmoid-keras2"] = Field("sigmoid", description="of the gates")
+    reset_after: bool = Field(True, description="gru: the reset gate scales the product, not the state before it")
+
+
 class NetworkSettings(Section):
     """The network: its kind, its sizes and its dropout."""
 
-    kind: Literal["rnn", "lstm", "gru"] = Field("lstm", description="the recurrent cell")
+    kind: Literal["rnn", "lstm", "gru", "convolution", "stack"] = Field("lstm", description="the cell of its layers")
     hidden: int = Field(384, ge=1, le=8192, description="units per layer")
     layers: int = Field(1, ge=1, le=32, description="stacked layers")
     input: Literal["learned", "one-hot", "number"] = Field("learned", description="how an id enters the network")
@@ -60,6 +75,14 @@ class NetworkSettings(Section):
     tied: bool = Field(False, description="the output layer shares the embedding's weights")
     layer_norm: bool = Field(False, description="normalise what enters each layer after the first, and the output")
     residual: bool = Field(False, description="add each layer's input to its output, after the first layer")
+    context: int | None = Field(
+        None, ge=1, le=4096, description="read only the last so many ids, anew for each prediction; none: carry a state"
+    )
+    padded: bool = Field(False, description="fill a context that is not full with a learned symbol; else it is shorter")
+    bidirectional: bool = Field(False, description="each layer also reads the context backwards")
+    attention: bool = Field(False, description="predict from a weighted average of embedding and all layers over time")
+    kernel: int = Field(2, ge=2, le=16, description="convolution: how many steps each layer looks at")
+    stack: tuple[LayerSettings, ...] = Field((), max_length=32, description="kind stack: the layers, first to last")
 
     @model_validator(mode="before")
     @classmethod
@@ -74,6 +97,49 @@ class NetworkSettings(Section):
             raise ValueError(f"tied needs embedding = hidden, not {data['embedding']} and {hidden}")
         return {**data, "embedding": hidden}
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> "NetworkSettings":
+        wrong = self._contradiction()
+        if wrong:
+            raise ValueError(wrong)
+        return self
+
+    def _contradiction(self) -> str | None:
+        """The first pair of settings that cannot go together, in one line."""
+        windowed = {"padded": self.padded, "bidirectional": self.bidirectional, "attention": self.attention}
+        given = [name for name, value in windowed.items() if value]
+        changed = [name for name in ("tied", "layer_norm", "residual") if getattr(self, name)]
+        if given and self.context is None:
+            return f"{given[0]} needs a context, such as context = 40"
+        if given and self.kind == "convolution":
+            return f"{given[0]} does not go with kind = 'convolution'"
+        if self.kind == "convolution" and self.context is not None:
+            return "context does not go with kind = 'convolution', whose layers and kernel decide how far it looks"
+        if self.padded and self.tied:
+            return "tied does not go with padded, whose embedding has one row more"
+        if (self.padded or self.attention) and self.input != "learned":
+            return f"{'padded' if self.padded else 'attention'} needs input = 'learned', not {self.input!r}"
+        if changed and (self.bidirectional or self.attention or self.kind == "stack"):
+            other = "kind = 'stack'" if self.kind == "stack" else "attention" if self.attention else "bidirectional"
+            return f"{changed[0]} does not go with {other}"
+        if (self.kind == "stack") != bool(self.stack):
+            return "stack lists the layers of kind = 'stack' and of no other"
+        return self._contradiction_in_stack()
+
+    def _contradiction_in_stack(self) -> str | None:
+        if self.kind != "stack":
+            return None
+        if self.attention or self.bidirectional:
+            return f"{'attention' if self.attention else 'bidirectional'} does not go with kind = 'stack'"
+        recurrent = [layer for layer in self.stack if layer.kind != "dense"]
+        if not recurrent or any(layer.kind == "dense" for layer in self.stack[: len(recurrent)]):
+            return "stack needs recurrent layers first, dense layers after them"
+        if any(layer.final for layer in self.stack if layer is not recurrent[-1]):
+            return "only the last recurrent layer of a stack may be final"
+        if any(layer.bidirectional for layer in self.stack) and self.context is None:
+            return "a bidirectional layer needs a context, such as context = 40"
+        return None
+
 
 class TrainingSettings(Section):
     """The training run: budget, batches, optimizer, schedule, validation, device."""
@@ -83,6 +149,10 @@ class TrainingSettings(Section):
     steps: int | None = Field(None, ge=1, le=1_000_000_000, description="optimizer steps")
     batch: int = Field(64, ge=1, le=65_536, description="rows read side by side")
     window: int = Field(64, ge=1, le=65_536, description="tokens per row and step (truncated back-propagation)")
+    stride: int = Field(1, ge=1, le=65_536, description="with a context: tokens from one predicted token to the next")
+    sequences: bool = Field(
+        False, description="lines: cut each document, or pad it with ends that are learned too, to the window"
+    )
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] = Field("adamw", description="the update rule")
     learning_rate: float = Field(8e-3, gt=0, le=10, description="peak learning rate")
     beta2: float = Field(0.99, ge=0, lt=1, description="decay of the second moment (Adam, AdamW, RMSprop)")
@@ -91,6 +161,7 @@ class TrainingSettings(Section):
     schedule: Literal["cosine", "linear", "step", "constant"] = Field("cosine", description="learning rate over time")
     warmup: int = Field(50, ge=0, le=1_000_000, description="steps of linear warm-up")
     step_decay: float = Field(0.5, gt=0, le=1, description="schedule step: factor at each stage")
+    step_start: int = Field(1, ge=0, le=1000, description="schedule step: the first stage with a smaller rate")
     step_stages: int = Field(4, ge=1, le=1000, description="schedule step: how many stages the run has")
     final_rate: float = Field(0.02, ge=0, le=1, description="share of the peak learning rate that is left at the end")
     clip: float = Field(1.0, ge=0, le=1e6, description="largest gradient norm; 0 does not clip")
@@ -98,6 +169,13 @@ class TrainingSettings(Section):
     evaluations: int | None = Field(
         None, ge=1, le=10_000, description="how often a run is validated and sampled; none: every epoch, or 20 times"
     )
+    keep: Literal["best", "every", "better"] = Field(
+        "best", description="besides the best state in the one file, a file of its own for every evaluation, or better"
+    )
+    sample_temperatures: tuple[Temperature, ...] = Field((0.2, 0.5, 1.0), max_length=20, description="of the samples")
+    sample_length: int | None = Field(None, ge=0, le=100_000, description="tokens of a sample; none: a few lines")
+    sample_prompt: str = Field("", max_length=10_000, description="what the samples begin with")
+    sample_from_text: bool = Field(False, description="samples go on from a random piece of the training text")
     patience: int | None = Field(None, ge=1, le=10_000, description="stop after so many evaluations without a gain")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of the matrix products")
     device: Device = Field("auto", description="where to train")

@@ -4,14 +4,25 @@ from collections.abc import Callable
 
 import torch
 
+from parrotlet.networks.context import ContextNetwork
+from parrotlet.networks.convolution import ConvolutionNetwork
+from parrotlet.networks.labelled import LabelledHead
 from parrotlet.networks.network import Network
 from parrotlet.networks.recurrent import RecurrentNetwork
 from parrotlet.settings import NetworkSettings
 
+
+def _stacked(settings: NetworkSettings, vocabulary_size: int) -> Network:
+    """Layers that carry their state on or, with a context, read it anew."""
+    return (RecurrentNetwork if settings.context is None else ContextNetwork)(settings, vocabulary_size)
+
+
 NETWORKS: dict[str, Callable[[NetworkSettings, int], Network]] = {
-    "rnn": RecurrentNetwork,
-    "lstm": RecurrentNetwork,
-    "gru": RecurrentNetwork,
+    "rnn": _stacked,
+    "lstm": _stacked,
+    "gru": _stacked,
+    "stack": _stacked,
+    "convolution": ConvolutionNetwork,
 }
 
 
@@ -22,4 +33,4 @@ def build_network(settings: NetworkSettings, vocabulary_size: int, seed: int) ->
         return NETWORKS[settings.kind](settings, vocabulary_size)
 
 
-__all__ = ["NETWORKS", "Network", "build_network"]
+__all__ = ["NETWORKS", "LabelledHead", "Network", "build_network"]

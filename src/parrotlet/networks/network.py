@@ -1,8 +1,11 @@
 """The contract of every network: ids and a state come in; logits for the next id and the new state go out."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
+from parrotlet.runtime.shapes import features_width, state_shape
 from parrotlet.settings import NetworkSettings
 
 
@@ -20,16 +23,49 @@ class Network(nn.Module):
         super().__init__()
         self.settings = settings
         self.vocabulary_size = vocabulary_size
+        if settings.input == "learned":
+            self.embedding = nn.Embedding(vocabulary_size + settings.padded, settings.embedding)
+            if settings.padded or settings.attention:  # as Keras, which textgenrnn's learning rate was found with
+                nn.init.uniform_(self.embedding.weight, -0.05, 0.05)
+            else:
+                nn.init.normal_(self.embedding.weight, std=0.1 if settings.tied else 1.0)
 
     def begin(self, rows: int) -> Tensor:
-        """The zero state of ``rows`` rows."""
-        raise NotImplementedError
+        """The state of ``rows`` rows before any id: zeros, of the shape that ``state_shape`` tells."""
+        return self.output.weight.new_zeros(rows, *state_shape(self.settings))
 
     def read(self, ids: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """``ids`` (B, T) int64 and a state (None: zero) → what enters the last layer (B, T, H) and the state after."""
+        """``ids`` (B, T) int64 and a state (None: as it begins) → what enters ``output`` (B, T, F), the state after."""
         raise NotImplementedError
 
     def forward(self, ids: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """``ids`` (B, T) int64 and a state (None: zero) → logits (B, T, V) and the state after the last id."""
-        hidden, after = self.read(ids, state)
-        return self.output(hidden), after  # (B, T, V)
+        """``ids`` (B, T) int64 and a state (None: as it begins) → logits (B, T, V) and the state after the last id."""
+        features, after = self.read(ids, state)
+        return self.output(features), after  # (B, T, V)
+
+    def _new_output(self) -> nn.Linear:
+        """The last layer; with ``tied`` its weight is the embedding's."""
+        output = nn.Linear(features_width(self.settings, self.vocabulary_size), self.vocabulary_size)
+        if self.settings.tied:
+            output.weight = self.embedding.weight
+        nn.init.zeros_(output.bias)
+        return output
+
+    def _embed(self, ids: Tensor) -> Tensor:
+        """What enters the first layer: (B, T) → (B, T, E)."""
+        if self.settings.input == "learned":
+            return cast(Tensor, self.embedding(ids))  # (B, T, E)
+        if self.settings.input == "one-hot":
+            return nn.functional.one_hot(ids, self.vocabulary_size).float()  # (B, T, V)
+        return ids.unsqueeze(-1).float() / self.vocabulary_size  # (B, T, 1)
+
+    def _drop(self, values: Tensor, share: float) -> Tensor:
+        """Dropout whose mask is the same at every step of a window (Gal and Ghahramani 2016): (B, …, X) → (B, …, X).
+
+        It regularises recurrent networks better than a new mask at each step, and draws T times fewer numbers.
+        """
+        if not self.training or share == 0:
+            return values
+        shape = (len(values), *[1] * (values.ndim - 2), values.shape[-1])
+        mask = values.new_empty(shape).bernoulli_(1 - share, generator=self.random)  # (B, 1, X)
+        return values * (mask / (1 - share))

@@ -1,20 +1,89 @@
-"""A network's settings and its vocabulary size come in; the name and shape of each of its weight arrays go out."""
+"""A network's settings and its vocabulary size come in; its layers and the shape of each weight and state go out."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet.errors import ParrotletError, UsageError
-from parrotlet.settings import NetworkSettings
+from parrotlet.settings import LayerSettings, NetworkSettings
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}  # rows of a layer's weights per unit; lstm i f g o, gru r z n, as in torch
 STATE_PARTS = {"rnn": 1, "lstm": 2, "gru": 1}  # what a layer carries on: hidden, and for lstm the cell
+MOST_STEPS_BACK = 1 << 16  # that a convolution may look
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer and how many numbers enter it and leave it at each step."""
+
+    settings: LayerSettings
+    inputs: int
+
+    @property
+    def outputs(self) -> int:
+        return self.settings.units * (2 if self.settings.bidirectional else 1)
 
 
 def input_width(network: NetworkSettings, vocabulary: int) -> int:
     """How many numbers enter the first layer for one id."""
     return {"learned": network.embedding, "one-hot": vocabulary, "number": 1}[network.input]
+
+
+def layers_of(network: NetworkSettings, vocabulary: int) -> tuple[Layer, ...]:
+    """The layers of a recurrent network or a stack, first to last; none for a convolution."""
+    if network.kind == "convolution":
+        return ()
+    described = network.stack
+    if network.kind != "stack":
+        alike = LayerSettings(kind=network.kind, units=network.hidden, bidirectional=network.bidirectional)
+        last = alike.model_copy(update={"final": not network.attention})
+        described = (*[alike] * (network.layers - 1), last)
+    layers: list[Layer] = []
+    width = input_width(network, vocabulary)
+    for settings in described:
+        layers.append(Layer(settings, width))
+        width = layers[-1].outputs
+    return tuple(layers)
+
+
+def dilations(network: NetworkSettings) -> tuple[int, ...]:
+    """How many steps lie between the taps of each layer of a convolution: 1, 2, 4 … (van den Oord et al. 2016, §2.1).
+
+    Raises UsageError where the layers would look further back than any state should hold.
+    """
+    steps = tuple(2**layer for layer in range(network.layers))
+    if (network.kernel - 1) * steps[-1] > MOST_STEPS_BACK:
+        raise UsageError(
+            f"network.layers = {network.layers} with network.kernel = {network.kernel} looks back more than "
+            f"{MOST_STEPS_BACK} steps: use fewer layers"
+        )
+    return steps
+
+
+def features_width(network: NetworkSettings, vocabulary: int) -> int:
+    """How many numbers enter the output layer."""
+    layers = layers_of(network, vocabulary)
+    if network.attention:
+        return input_width(network, vocabulary) + sum(layer.outputs for layer in layers)
+    return layers[-1].outputs if layers else network.hidden
+
+
+def state_shape(network: NetworkSettings) -> tuple[int, ...]:
+    """The shape of what one row carries on.
+
+    With a context (W,): the last ids, oldest first, the vocabulary's size where there is none yet. Convolution
+    (L, P, H): what entered each layer in the last P steps, oldest first. Else (L, S, H), of each recurrent layer its
+    hidden vector and, with lstm, its cell; in a stack of different layers the rest is zero.
+    """
+    if network.context is not None:
+        return (network.context,)
+    if network.kind == "convolution":
+        return (network.layers, (network.kernel - 1) * dilations(network)[-1], network.hidden)
+    recurrent = [layer.settings for layer in layers_of(network, 1) if layer.settings.kind != "dense"]
+    parts = max(STATE_PARTS[layer.kind] for layer in recurrent)
+    return (len(recurrent), parts, max(layer.units for layer in recurrent))
 
 
 def expected_shapes(network: NetworkSettings, vocabulary: int) -> dict[str, tuple[int, ...]]:
@@ -27,22 +96,46 @@ def expected_shapes(network: NetworkSettings, vocabulary: int) -> dict[str, tupl
             f"network.tied needs input 'learned' and embedding = hidden, "
             f"not {network.input!r} and {network.embedding} ≠ {network.hidden}: set network.embedding={network.hidden}"
         )
-    hidden, rows = network.hidden, GATES[network.kind] * network.hidden
     shapes: dict[str, tuple[int, ...]] = {}
     if network.input == "learned":
-        shapes["embedding.weight"] = (vocabulary, network.embedding)
-    for layer in range(network.layers):
-        width = input_width(network, vocabulary) if layer == 0 else hidden
-        shapes[f"layers.{layer}.weight_ih_l0"] = (rows, width)
-        shapes[f"layers.{layer}.weight_hh_l0"] = (rows, hidden)
-        shapes[f"layers.{layer}.bias_ih_l0"] = (rows,)
-        shapes[f"layers.{layer}.bias_hh_l0"] = (rows,)
+        shapes["embedding.weight"] = (vocabulary + network.padded, network.embedding)
+    shapes |= _convolution_shapes(network, vocabulary) if network.kind == "convolution" else {}
+    for index, layer in enumerate(layers_of(network, vocabulary)):
+        shapes |= _layer_shapes(f"layers.{index}.", layer)
         if network.layer_norm:
-            shapes[f"norms.{layer}.weight"] = (hidden,)
-            shapes[f"norms.{layer}.bias"] = (hidden,)
+            shapes |= {f"norms.{index}.{name}": (network.hidden,) for name in ("weight", "bias")}
+    width = features_width(network, vocabulary)
+    if network.attention:
+        shapes["attention"] = (width,)
     if not network.tied:
-        shapes["output.weight"] = (vocabulary, hidden)
+        shapes["output.weight"] = (vocabulary, width)
     shapes["output.bias"] = (vocabulary,)
+    return shapes
+
+
+def _layer_shapes(prefix: str, layer: Layer) -> dict[str, tuple[int, ...]]:
+    settings = layer.settings
+    if settings.kind == "dense":
+        return {prefix + "weight": (settings.units, layer.inputs), prefix + "bias": (settings.units,)}
+    rows = GATES[settings.kind] * settings.units
+    shapes: dict[str, tuple[int, ...]] = {}
+    for direction in ("", "_reverse") if settings.bidirectional else ("",):
+        shapes[f"{prefix}weight_ih_l0{direction}"] = (rows, layer.inputs)
+        shapes[f"{prefix}weight_hh_l0{direction}"] = (rows, settings.units)
+        shapes[f"{prefix}bias_ih_l0{direction}"] = (rows,)
+        shapes[f"{prefix}bias_hh_l0{direction}"] = (rows,)
+    return shapes
+
+
+def _convolution_shapes(network: NetworkSettings, vocabulary: int) -> dict[str, tuple[int, ...]]:
+    hidden = network.hidden
+    dilations(network)
+    shapes = {"input.weight": (hidden, input_width(network, vocabulary)), "input.bias": (hidden,)}
+    for index in range(network.layers):
+        shapes[f"layers.{index}.weight"] = (2 * hidden, hidden, network.kernel)
+        shapes[f"layers.{index}.bias"] = (2 * hidden,)
+        if network.layer_norm:
+            shapes |= {f"norms.{index}.{name}": (hidden,) for name in ("weight", "bias")}
     return shapes
 
 

@@ -1,0 +1,98 @@
+"""Ids and the last ids before them come in; logits go out: layers that read a window anew for each prediction."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from parrotlet.networks.layers import run_layer
+from parrotlet.networks.stack import StackedNetwork
+from parrotlet.runtime.shapes import layers_of
+from parrotlet.settings import NetworkSettings
+
+NUMBERS_AT_ONCE = 1 << 24  # that enter and leave the layers when no gradients are kept: 64 MiB
+
+
+class ContextNetwork(StackedNetwork):
+    """A stack of layers over the last W ids, and over nothing before them.
+
+    The state is those ids, oldest first: a tensor (B, W), int64, the vocabulary's size V where there is none yet. With
+    ``padded`` the network reads V as a symbol of its own; else such a window is shorter. Its layers may read both ways,
+    and the prediction may be made from an average over time (textgenrnn).
+    """
+
+    def __init__(self, settings: NetworkSettings, vocabulary_size: int) -> None:
+        super().__init__(settings, vocabulary_size)
+        assert settings.context is not None
+        self.context = settings.context
+        layers = layers_of(settings, vocabulary_size)
+        self.numbers = settings.context * sum(layer.inputs + layer.outputs for layer in layers)  # of one window
+        if settings.attention:
+            self.attention = nn.Parameter(torch.empty(self.output.in_features).uniform_(-0.05, 0.05))
+
+    def begin(self, rows: int) -> Tensor:
+        """Contexts without any id: (B, W) int64."""
+        device = self.output.weight.device
+        return torch.full((rows, self.context), self.vocabulary_size, dtype=torch.int64, device=device)
+
+    def read(self, ids: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """``ids`` (B, T) int64, ``state`` (B, W) → what enters the output layer (B, T, F), the last ids (B, W)."""
+        seen = torch.cat([self.begin(len(ids)) if state is None else state, ids], dim=1)  # (B, W + T)
+        windows = seen.unfold(1, self.context, 1)[:, 1:].flatten(0, 1)  # (B * T, W)
+        pieces = 1 if torch.is_grad_enabled() else math.ceil(len(windows) * self.numbers / NUMBERS_AT_ONCE)
+        features = torch.cat([self._read_windows(piece) for piece in windows.chunk(pieces)])  # (B * T, F)
+        return features.view(*ids.shape, -1), seen[:, ids.shape[1] :]  # (B, T, F), (B, W)
+
+    def _read_windows(self, windows: Tensor) -> Tensor:
+        """Each window from a zero state: (N, W) → (N, F)."""
+        windows, lengths = (windows, None) if self.settings.padded else self._oldest_first(windows)
+        hidden = self._drop(self._embed(windows), self.settings.dropout_input)  # (N, W, E)
+        over_time = [hidden]
+        for index in range(self.recurrent):
+            layer = self.layer_settings[index]
+            # A layer that only reads forwards never learns what lies behind the newest id.
+            counted = lengths if layer.bidirectional else None
+            leaving, after = run_layer(self.layers[index], hidden, lengths=counted)  # (N, W, D * H), (N, S, D * H)
+            if index == self.recurrent - 1 and not self.settings.attention:
+                hidden = _newest(hidden, lengths)  # (N, X)
+                both_ends = layer.final and layer.bidirectional
+                leaving = after[:, 0] if both_ends else _newest(leaving, lengths)  # (N, D * H)
+            hidden = self._leave(index, leaving, hidden)
+            over_time.append(hidden)
+        return self._finish(self._attend(over_time, lengths) if self.settings.attention else hidden)  # (N, F)
+
+    def _oldest_first(self, windows: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Windows with their ids moved to the front, and how many each has: (N, W), (N,); None where all are full.
+
+        Behind them the newest id is repeated, which nothing looks at.
+        """
+        if not bool((windows[:, 0] == self.vocabulary_size).any()):
+            return windows, None
+        missing = (windows == self.vocabulary_size).sum(dim=1)  # (N,)
+        places = torch.arange(self.context, device=windows.device) + missing.unsqueeze(1)  # (N, W)
+        return windows.gather(1, places.clamp(max=self.context - 1)), self.context - missing
+
+    def _attend(self, over_time: Sequence[Tensor], lengths: Tensor | None) -> Tensor:
+        """The average over time of all parts side by side, weighted by one learned query: P of (N, W, X) → (N, F).
+
+        textgenrnn's AttentionWeightedAverage (after Felbo et al. 2017, without their tanh): e_t = x_t · w,
+        a_t = exp(e_t − max e) / (Σ exp(e − max e) + 1e-7), Σ a_t x_t.
+        """
+        with torch.autocast(over_time[0].device.type, enabled=False):  # exp would magnify what low precision rounds
+            parts = [part.float() for part in over_time]
+            queries = self.attention.split_with_sizes([part.shape[2] for part in parts])
+            scores = torch.stack([part @ query for part, query in zip(parts, queries, strict=True)]).sum(0)  # (N, W)
+            if lengths is not None:
+                behind = torch.arange(self.context, device=lengths.device) >= lengths.unsqueeze(1)  # (N, W)
+                scores = scores.masked_fill(behind, -torch.inf)
+            powers = (scores - scores.amax(dim=1, keepdim=True)).exp()
+            shares = powers / (powers.sum(dim=1, keepdim=True) + 1e-7)  # (N, W)
+            return torch.cat([(shares.unsqueeze(1) @ part).squeeze(1) for part in parts], dim=1)  # (N, F)
+
+
+def _newest(values: Tensor, lengths: Tensor | None) -> Tensor:
+    """Of each row the last step that counts: (N, W, X) → (N, X)."""
+    if lengths is None:
+        return values[:, -1]
+    return values[torch.arange(len(values), device=values.device), lengths - 1]
