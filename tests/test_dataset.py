@@ -12,6 +12,8 @@ from parrotlet.dataset import (
     NOTHING,
     Batch,
     encode_corpus,
+    excerpt,
+    held_back,
     open_encoded,
     remove_encoded,
     split,
@@ -19,11 +21,14 @@ from parrotlet.dataset import (
     validation_batches,
 )
 from parrotlet.dataset.encoded import smallest_type
-from parrotlet.errors import ParrotletError
-from parrotlet.settings import TokenizerSettings
+from parrotlet.dataset.shuffle import Shuffled
+from parrotlet.errors import ParrotletError, UsageError
+from parrotlet.settings import TokenizerSettings, parse_settings
 from parrotlet.tokenizers import train_tokenizer
 
 TEXTS = st.lists(st.text("abcdef \n", min_size=1).filter(str.strip), min_size=3, max_size=40)
+V = 1000  # stands for the size of the vocabulary
+KINDS = {"read whole": {}, "windows": {"network": {"context": 5}}}  # of batches for both forms
 SHAPES = st.tuples(st.integers(1, 5), st.integers(2, 9))
 
 
@@ -31,6 +36,12 @@ def encode(texts, form, folder):
     corpus = from_texts(texts, form)
     tokenizer = train_tokenizer((piece for d in corpus.documents() for piece in d.pieces), TokenizerSettings())
     return encode_corpus(corpus, tokenizer, folder), tokenizer
+
+
+def learned_from(encoded, division, rows, window, seed, network=None, **training):
+    """The batches of a run with these settings."""
+    training = {"batch": rows, "window": window, "seed": seed, **training}
+    return training_batches(encoded, division, parse_settings({"network": network or {}, "training": training}), V)
 
 
 def every_batch(batches, epoch=0):
@@ -57,7 +68,7 @@ def targets_are_one_later(batches):
 @given(texts=TEXTS, shape=SHAPES, seed=st.integers(0, 9))
 def test_targets_are_one_later(tmp_path_factory, form, texts, shape, seed):
     encoded, _ = encode(texts, form, tmp_path_factory.mktemp("ids"))
-    targets_are_one_later(every_batch(training_batches(encoded, split(encoded, 0.2), *shape, seed)))
+    targets_are_one_later(every_batch(learned_from(encoded, split(encoded, 0.2), *shape, seed)))
 
 
 def test_the_law_rejects_a_broken_batch():
@@ -69,7 +80,7 @@ def test_the_law_rejects_a_broken_batch():
 def test_each_document_is_read_once_from_its_start(tmp_path_factory, texts, shape, seed):
     encoded, _ = encode(texts, "lines", tmp_path_factory.mktemp("ids"))
     division = split(encoded, 0.2)
-    both = every_batch(training_batches(encoded, division, *shape, seed), epoch=1)
+    both = every_batch(learned_from(encoded, division, *shape, seed), epoch=1)
     held = validation_batches(encoded, division)
     both += every_batch(held) if held else []
     ids = np.asarray(encoded.ids, np.int64)
@@ -83,14 +94,14 @@ def test_each_document_is_read_once_from_its_start(tmp_path_factory, texts, shap
 def test_long_text_loses_at_most_the_shift(tmp_path_factory, texts, shape, seed, epoch):
     encoded, _ = encode(texts, "text", tmp_path_factory.mktemp("ids"))
     division = split(encoded, 0.0)
-    read = every_batch(training_batches(encoded, division, *shape, seed), epoch)
+    read = every_batch(learned_from(encoded, division, *shape, seed), epoch)
     count = sum(int((batch.targets != NOTHING).sum()) for batch in read)
     assert encoded.tokens - shape[1] <= count <= encoded.tokens
 
 
 def test_state_is_fresh_at_each_document_and_carried_within(tmp_path):
     encoded, tokenizer = encode(["abcdefgh" * 4, "fedcba" * 5], "text", tmp_path)
-    batches = every_batch(training_batches(encoded, split(encoded, 0.0), 1, 8, seed=1))
+    batches = every_batch(learned_from(encoded, split(encoded, 0.0), 1, 8, seed=1))
     read = np.concatenate([batch.inputs[0][batch.targets[0] != NOTHING] for batch in batches])
     fresh = [batch.inputs[0, 0] == tokenizer.stop for batch in batches[1:]]
     assert [bool(batch.fresh[0]) for batch in batches[1:]] == fresh
@@ -98,13 +109,14 @@ def test_state_is_fresh_at_each_document_and_carried_within(tmp_path):
     assert np.array_equal(read, np.asarray(encoded.ids[-1 - len(read) : -1]))
 
 
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("form", ["text", "lines"])
-def test_order_is_a_pure_function_of_seed_epoch_and_index(tmp_path, form):
+def test_order_is_a_pure_function_of_seed_epoch_and_index(tmp_path, form, kind):
     encoded, _ = encode([f"line number {n} of many" for n in range(60)], form, tmp_path)
     division = split(encoded, 0.1)
 
     def read(seed, epoch):
-        batches = training_batches(encoded, division, 4, 8, seed)
+        batches = learned_from(encoded, division, 4, 8, seed, **kind)
         order = reversed(range(batches.length(epoch)))  # asked for in any order, after any other epoch
         return [batches.batch(epoch, index).inputs.tolist() for index in order]
 
@@ -163,3 +175,117 @@ def test_ids_take_the_smallest_type(size, kind):
 def test_too_little_text_is_one_clear_line(tmp_path):
     with pytest.raises(ParrotletError, match="too little text"):
         encode(["a"], "text", tmp_path)
+
+
+@given(count=st.integers(1, 3000), seed=st.integers(0, 99), piece=st.integers(1, 700))
+def test_a_shuffled_count_holds_every_number_once_in_whatever_pieces_it_is_taken(count, seed, piece):
+    order = Shuffled(count, np.random.default_rng(seed))
+    taken = np.concatenate([order.take(start, start + piece) for start in range(0, count, piece)])
+    assert sorted(taken.tolist()) == list(range(count))
+
+
+def test_a_shuffled_count_is_in_no_order():
+    taken = Shuffled(100_000, np.random.default_rng(1)).take(0, 100_000)
+    assert abs(np.corrcoef(taken[:-1], taken[1:])[0, 1]) < 0.02
+    assert abs(np.corrcoef(taken, np.arange(len(taken)))[0, 1]) < 0.02
+    assert not np.array_equal(taken, Shuffled(100_000, np.random.default_rng(2)).take(0, 100_000))
+
+
+def windows_are_what_stands_before(batches, encoded, context, form):
+    """Each window, read together with its input and target, stands somewhere in one document, and each only once."""
+    documents = [np.asarray(encoded.ids[a : b + 1], np.int64) for a, b in pairwise(encoded.starts)]
+    expected = {}
+    for document in documents:
+        for place in range(len(document) - 1):
+            before = document[max(0, place - context) : place]
+            window = (*[V] * (context - len(before)), *before, document[place], document[place + 1])
+            if form == "lines" or place >= context - 1 or len(document) - 1 <= context:
+                expected[window] = expected.get(window, 0) + 1
+    found = {}
+    for batch in batches:
+        assert batch.fresh.all() and batch.inputs.shape == batch.targets.shape == (len(batch.context), 1)
+        for row in np.concatenate([batch.context, batch.inputs, batch.targets], 1).tolist():
+            found[tuple(row)] = found.get(tuple(row), 0) + 1
+    assert found == expected
+
+
+@pytest.mark.parametrize("form", ["text", "lines"])
+@given(texts=TEXTS, rows=st.integers(1, 9), context=st.integers(1, 7), seed=st.integers(0, 9))
+def test_windows_are_what_stands_before(tmp_path_factory, form, texts, rows, context, seed):
+    encoded, _ = encode(texts, form, tmp_path_factory.mktemp("ids"))
+    batches = learned_from(encoded, split(encoded, 0.0), rows, 8, seed, {"context": context})
+    windows_are_what_stands_before(every_batch(batches, epoch=1), encoded, context, form)
+
+
+def test_the_law_of_windows_rejects_a_window_that_is_lost(tmp_path):
+    encoded, _ = encode(["abcdef", "fedc"], "lines", tmp_path)
+    batches = every_batch(learned_from(encoded, split(encoded, 0.0), 2, 8, 1, {"context": 3}))
+    with pytest.raises(AssertionError):
+        windows_are_what_stands_before(batches[1:], encoded, 3, "lines")
+
+
+@pytest.mark.parametrize("form", ["text", "lines"])
+def test_windows_of_what_is_held_back_are_not_read(tmp_path, form):
+    encoded, _ = encode([f"{n} " + "abc" * (n % 5) for n in range(100)], form, tmp_path)
+    division = split(encoded, 0.2)
+    read = predicted(every_batch(learned_from(encoded, division, 7, 8, 3, {"context": 1})))
+    held = sum(len(ids) + (form == "lines") for ids in held_back(encoded, division))  # and the end of a document
+    assert sum(read.values()) == encoded.tokens - held
+
+
+def test_a_stride_reads_every_so_many_windows(tmp_path):
+    encoded, _ = encode(["abcdefgh" * 50], "text", tmp_path)
+    batches = every_batch(learned_from(encoded, split(encoded, 0.0), 16, 8, 3, {"context": 10}, stride=3))
+    assert sum(len(batch.inputs) for batch in batches) == -(-(encoded.tokens - 9) // 3)
+
+
+def test_documents_of_a_sequence_batch_are_cut_or_padded_with_learned_ends(tmp_path):
+    encoded, tokenizer = encode(["abcdefghij", "abc"], "lines", tmp_path)
+    batches = every_batch(learned_from(encoded, split(encoded, 0.0), 2, 6, 0, sequences=True))
+    rows = sorted(zip(batches[0].inputs.tolist(), batches[0].targets.tolist(), strict=True), key=len)
+    stop, (a, b, c, d, e, f) = tokenizer.stop, tokenizer.encode("abcdef").tolist()
+    assert sorted(rows) == sorted(
+        [([stop, a, b, c, d, e], [a, b, c, d, e, f]), ([stop, a, b, c, stop, stop], [a, b, c, stop, stop, stop])]
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "network", "training", "message"),
+    [
+        ("text", {}, {"sequences": True}, "training.sequences = true .* one long text"),
+        ("lines", {"context": 4}, {"sequences": True}, "training.sequences = true .* network.context"),
+        ("text", {}, {"stride": 3}, "training.stride = 3 needs"),
+    ],
+)
+def test_what_does_not_go_together_is_one_clear_line(tmp_path, form, network, training, message):
+    encoded, _ = encode(["abcdef", "fedcba"], form, tmp_path)
+    with pytest.raises(UsageError, match=message):
+        learned_from(encoded, split(encoded, 0.0), 2, 4, 0, network, **training)
+
+
+def test_labels_are_numbered_by_column_and_reach_the_windows(tmp_path):
+    corpus = from_texts(["abc", "bcd", "cde"], "lines", labels={"kind": ["x", "y", "x"]})
+    tokenizer = train_tokenizer(["abcde"], TokenizerSettings())
+    encoded = encode_corpus(corpus, tokenizer, tmp_path)
+    assert encoded.label_names == {"kind": ("x", "y")}
+    assert encoded.labels.tolist() == [[0], [1], [0]]
+    batches = every_batch(learned_from(encoded, split(encoded, 0.0), 4, 8, 0, {"context": 3}))
+    last = {
+        tuple(row[1:]): label for b in batches for row, label in zip(b.context.tolist(), b.labels[:, 0], strict=True)
+    }
+    assert last[tuple(tokenizer.encode("bc"))] == 1 and last[tuple(tokenizer.encode("cd"))] == 0
+
+
+@pytest.mark.parametrize("form", ["text", "lines"])
+def test_an_excerpt_is_of_what_is_trained_on(tmp_path, form):
+    texts = [f"{'train' if n % 2 else 'other'} number {n}" for n in range(60)]
+    encoded, tokenizer = encode(texts, form, tmp_path)
+    division = split(encoded, 0.3)
+    if form == "text":
+        trained = [tokenizer.decode(encoded.ids[start : cut + 1]) for start, cut in division.train]
+    else:
+        kept = np.flatnonzero(~division.validates(encoded.hashes))
+        trained = [tokenizer.decode(encoded.ids[encoded.starts[n] : encoded.starts[n + 1]]) for n in kept]
+    found = {tokenizer.decode(excerpt(encoded, division, 9, (1, number))) for number in range(50)}
+    assert len(found) > 20 and all(0 < len(text) <= 9 for text in found)
+    assert all(any(text in document for document in trained) for text in found)

@@ -19,6 +19,8 @@ from parrotlet.settings import NetworkSettings, Settings, TrainingSettings, pars
 
 TINY = {"hidden": 16, "embedding": 8, "batch": 4, "window": 16, "device": "cpu", "warmup": 5, "evaluations": 4}
 
+ATTENTION = {"kind": "lstm", "layers": 2, "context": 8, "padded": True, "attention": True, "bidirectional": True}
+
 
 def long_text(lines=200):
     return from_texts(["".join(f"the cat number {n * n % 97} sat on the mat.\n" for n in range(lines))], "text", "cats")
@@ -26,6 +28,11 @@ def long_text(lines=200):
 
 def short_texts(count=120):
     return from_texts([f"cat {n} sat on mat {n * n % 7}" for n in range(count)], "lines", "short cats")
+
+
+def labelled_texts(count=120):
+    texts = [f"{'cat' if n % 2 else 'dog'} {n} sat on mat {n * n % 7}" for n in range(count)]
+    return from_texts(texts, "lines", "labelled", {"animal": ["cat" if n % 2 else "dog" for n in range(count)]})
 
 
 def run(corpus, output=None, **settings):
@@ -63,8 +70,26 @@ def test_it_learns(corpus):
         (short_texts, {"network": "gru", "dropout_between": 0.2, "layers": 2, "optimizer": "adam"}),
         (long_text, {"network": "rnn", "optimizer": "rmsprop", "precision": "float32"}),
         (long_text, {"optimizer": "sgd", "momentum": 0.9, "level": "word", "schedule": "step"}),
+        (long_text, {"network": {"kind": "lstm", "context": 9, "dropout_output": 0.2}, "stride": 2, "keep": "every"}),
+        (labelled_texts, {"network": ATTENTION}),
+        (short_texts, {"sequences": True, "sample_from_text": True}),
+        (long_text, {"network": {"kind": "convolution", "layers": 3, "dropout_between": 0.1}}),
+        (
+            long_text,
+            {"network": {"kind": "stack", "stack": [{"kind": "gru", "units": 9}, {"kind": "lstm", "units": 7}]}},
+        ),
     ],
-    ids=["lstm-text", "gru-lines", "rnn-rmsprop", "words-sgd"],
+    ids=[
+        "lstm-text",
+        "gru-lines",
+        "rnn-rmsprop",
+        "words-sgd",
+        "windows",
+        "labels",
+        "sequences",
+        "convolution",
+        "stack",
+    ],
 )
 def test_a_resumed_run_equals_one_that_never_stopped(tmp_path, corpus, settings, stop_at):
     whole, _ = run(corpus(), tmp_path / "whole.safetensors", steps=40, **settings)
@@ -265,9 +290,11 @@ def test_a_budget_that_reading_used_up_still_learns():
     assert any(isinstance(event, Note) and "reading the text took most of the time" in event.text for event in events)
 
 
-def test_labels_are_refused_until_they_are_learned_from():
-    with pytest.raises(UsageError, match="training does not use labels yet"):
+def test_labels_are_refused_where_they_are_not_learned_from():
+    with pytest.raises(UsageError, match="only networks with attention train with labels yet"):
         run(short_texts(), steps=1, labels=("author",))
+    with pytest.raises(UsageError, match="only networks with attention train with labels yet"):
+        run(from_texts(["one text", "another"], labels={"author": ["a", "b"]}), steps=1)
 
 
 def test_a_missing_output_folder_is_told_before_training():

@@ -20,23 +20,33 @@ STROKES = "".join(" ".join(f"{k * n % 9},{k % 5},{int(k == n % 7)}" for k in ran
 MADE = {
     "book": ("book.txt", LINES, "nietzsche/nietzsche.txt"),
     "bytes": ("bytes.txt", LINES, "russian/onegin.txt"),
+    "char-rnn": ("book.txt", LINES, "tinyshakespeare/input.txt"),
+    "convolution": ("book.txt", LINES, "nietzsche/nietzsche.txt"),
+    "king-lear": ("book.txt", LINES, "king_lear/king_lear.txt"),
+    "nietzsche": ("book.txt", LINES, "nietzsche/nietzsche.txt"),
     "poems": ("poems.txt", POEMS, "chinese_poetry/song_ci_300.txt"),
     "recipes": ("dishes.json", json.dumps(DISHES), "recipes/epicurious_recipes.json"),
     "strokes": ("strokes.txt", STROKES, "strokes/kanji_strokes.txt"),
     "syllables": ("book.txt", LINES, "king_lear/king_lear.txt"),
+    "textgenrnn": ("titles.txt", LINES, "textgenrnn/hacker_news_2000.txt"),
     "titles": ("titles.txt", LINES, "textgenrnn/hacker_news_2000.txt"),
 }
 
 
+STEPS = {"king-lear": 150}  # one number a letter is slow to learn from; the others show it after 30
+
+
 def learns_and_writes(source, recipe, steps):
-    running = training(source, recipe=recipe, steps=steps, hidden=16, evaluations=2, device="cpu")
+    small = {"hidden": 16, "learning_rate": 0.01, "sample_length": 8, "device": "cpu"}
+    running = training(source, recipe=recipe, steps=steps, evaluations=2, **small)
     events = list(running)
-    figures = [event.validation for event in events if event.event == "evaluation"]
+    found = [event for event in events if event.event == "evaluation"]
+    figures = [event.train if event.validation is None else event.validation for event in found]
     assert figures[-1] < figures[0]
     writer = Writer(running.bundle)
-    texts = writer.generate(3, length=30, seed=1)
+    texts = writer.generate(3, length=30, min_length=5, seed=1)
     assert any(text.strip() for text in texts)
-    assert texts == writer.generate(3, length=30, seed=1)
+    assert texts == writer.generate(3, length=30, min_length=5, seed=1)
 
 
 def test_every_recipe_has_a_text_of_its_form():
@@ -49,7 +59,7 @@ def test_a_recipe_learns_from_a_small_text_and_writes(tmp_path, recipe):
         pytest.importorskip("tokenizers")
     name, content, _ = MADE[recipe]
     (tmp_path / name).write_text(content, encoding="utf-8")
-    learns_and_writes(tmp_path / name, recipe, 30)
+    learns_and_writes(tmp_path / name, recipe, STEPS.get(recipe, 30))
 
 
 @pytest.mark.parametrize("recipe", recipe_names())
@@ -57,7 +67,7 @@ def test_a_recipe_learns_from_a_real_corpus_and_writes(corpora, recipe):
     source = corpora / MADE[recipe][2]
     if not source.is_file():
         pytest.skip(f"{MADE[recipe][2]} is not at hand")
-    learns_and_writes(source, recipe, 4)
+    learns_and_writes(source, recipe, STEPS.get(recipe, 30))
 
 
 @pytest.mark.parametrize("recipe", recipe_names())

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 How = Literal["auto", "bar", "lines", "json", "nothing"]
 LINE_SECONDS = 30.0  # between two plain lines of progress
-SAMPLE_LINES = 8
+SAMPLE_LINES = 16
 CONTROLS = {code: "\ufffd" for code in (*range(32), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
 
@@ -175,7 +175,8 @@ class Lines(Show):
         self.say(f"step {event.step:,}  epoch {event.epoch:.2f}  {figures} bits per character{best}", "cyan")
 
     def sample(self, event: "Sample") -> None:
-        lines = [line.rstrip() for line in event.text.strip("\n").split("\n")[:SAMPLE_LINES]]
+        text = f"{event.prompt} >> {event.text.removeprefix(event.prompt)}" if event.prompt else event.text
+        lines = [line.rstrip() for line in text.strip("\n").split("\n")[:SAMPLE_LINES]]
         for place, line in enumerate(lines):
             self.say(f"  {event.temperature:.1f}  {line}" if place == 0 else f"       {line}")
 

@@ -109,8 +109,16 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) < 4 else f"{len(names):,} files ({names[0]}, {names[1]}, ...)"
 
 
-def from_texts(texts: Iterable[str], form: Shape = "lines", name: str = "texts") -> Corpus:
-    """A corpus of Python strings, one document each. Line ends become ``\\n``; blank texts are counted and left out."""
+def from_texts(
+    texts: Iterable[str],
+    form: Shape = "lines",
+    name: str = "texts",
+    labels: Mapping[str, Sequence[str]] | None = None,
+) -> Corpus:
+    """A corpus of Python strings, one document each. Line ends become ``\\n``; blank texts are counted and left out.
+
+    ``labels``: for each column of labels one label a text.
+    """
     if isinstance(texts, (str, bytes)):
         raise UsageError("texts: a list of strings is wanted, not one string; put it in a list: [text]")
     if form not in ("text", "lines"):
@@ -121,11 +129,15 @@ def from_texts(texts: Iterable[str], form: Shape = "lines", name: str = "texts")
             raise UsageError(f"texts: item {place} is {type(text).__name__}, not str")
     if not any(text.strip() for text in kept):
         raise ParrotletError(f"{name}: there is no text in it")
+    columns = {column: list(values) for column, values in (labels or {}).items()}
+    for column, values in columns.items():
+        if len(values) != len(kept):
+            raise UsageError(f"labels: column {column!r} has {len(values)} labels for {len(kept)} texts")
 
     def read(left_out: LeftOut) -> Iterator[Document]:
-        for text in kept:
+        for place, text in enumerate(kept):
             if text.strip():
-                yield Document(whole(text))
+                yield Document(whole(text), {column: str(values[place]) for column, values in columns.items()})
             else:
                 left_out["{n} blank text{s} left out"] += 1
 

@@ -1,15 +1,18 @@
 """A corpus comes in; ids on disk and then numbered batches go out."""
 
-from parrotlet.dataset.batches import (
-    NOTHING,
-    Batch,
-    Batches,
-    LineBatches,
-    StreamBatches,
-    training_batches,
-    validation_batches,
+from parrotlet.dataset.batches import NOTHING, Batch, Batches, LineBatches, StreamBatches, validation_batches
+from parrotlet.dataset.encoded import (
+    Encoded,
+    Split,
+    encode_corpus,
+    excerpt,
+    held_back,
+    open_encoded,
+    remove_encoded,
+    split,
 )
-from parrotlet.dataset.encoded import Encoded, Split, encode_corpus, held_back, open_encoded, remove_encoded, split
+from parrotlet.dataset.training import training_batches
+from parrotlet.dataset.windows import SequenceBatches, WindowBatches
 
 __all__ = [
     "NOTHING",
@@ -17,9 +20,12 @@ __all__ = [
     "Batches",
     "Encoded",
     "LineBatches",
+    "SequenceBatches",
     "Split",
     "StreamBatches",
+    "WindowBatches",
     "encode_corpus",
+    "excerpt",
     "held_back",
     "open_encoded",
     "remove_encoded",

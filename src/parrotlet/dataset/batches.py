@@ -26,12 +26,16 @@ class Batch:
     """What one optimizer step reads.
 
     ``inputs``, ``targets``: (B, T) int64, the target of each position being the id after it, or NOTHING;
-    ``fresh``: (B,) bool, rows that begin from a zero state; the others go on from the batch before.
+    ``fresh``: (B,) bool, rows that begin from a new state; the others go on from the batch before.
+    ``context``: (B, W) int64, for windows the ids before the inputs, the vocabulary's size where there is none;
+    ``labels``: (B, K) int64, for documents with labels the number of each column's label.
     """
 
     inputs: npt.NDArray[np.int64]
     targets: npt.NDArray[np.int64]
     fresh: npt.NDArray[np.bool_]
+    context: npt.NDArray[np.int64] | None = None
+    labels: npt.NDArray[np.int64] | None = None
 
 
 class Batches(Protocol):
@@ -183,13 +187,6 @@ class LineBatches:
             inputs[row, :size] = self._encoded.ids[start : start + size]
             targets[row, :size] = self._encoded.ids[start + 1 : start + size + 1]
         return Batch(inputs, targets, np.full(len(documents), offset == 0))
-
-
-def training_batches(encoded: Encoded, split: Split, rows: int, window: int, seed: int) -> Batches:
-    """The batches to learn from."""
-    if encoded.form == "lines":
-        return LineBatches(encoded, split, rows, window, seed)
-    return StreamBatches(encoded, split.train, rows, window, seed)
 
 
 def validation_batches(encoded: Encoded, split: Split, window: int = 256) -> Batches | None:

@@ -7,8 +7,8 @@ starts and a hash of its content. Memory does not grow with the corpus, neither 
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,27 @@ from parrotlet.tokenizers import Tokenizer
 IdArray = npt.NDArray[np.integer[Any]]
 
 DOCUMENTS_AT_ONCE = 65_536
+MOST_LABELS = 10_000  # of one column
+EXCERPT_TRIES = 1000
+
+
+class LabelNumbers:
+    """Numbers the labels of each column in order of appearance."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, dict[str, int]] = {}
+
+    def of(self, labels: Mapping[str, str]) -> npt.NDArray[np.int32]:
+        """The numbers of one document's labels, (K,); raises ParrotletError where a column has too many."""
+        for column, label in labels.items():
+            known = self._numbers.setdefault(column, {})
+            if known.setdefault(label, len(known)) >= MOST_LABELS:
+                raise ParrotletError(f"column {column!r} has more than {MOST_LABELS} different labels: is it a label?")
+        return np.array([self._numbers[column][label] for column, label in labels.items()], np.int32)
+
+    @property
+    def names(self) -> dict[str, list[str]]:
+        return {column: list(known) for column, known in self._numbers.items()}
 
 
 @dataclass(frozen=True)
@@ -30,7 +51,9 @@ class Encoded:
     """A corpus as ids on disk.
 
     ``ids``: (N + 1,) the flat ids; ``starts``: (D + 1,) where each document's ``<s>`` stands, then N;
-    ``hashes``: (D,) uint64, a hash of each document's ids; ``characters``: code points of the normalised text.
+    ``hashes``: (D,) uint64, a hash of each document's ids; ``characters``: code points of the normalised text;
+    ``labels``: (D, K) int32, the number of each document's label in each of K columns, or None where there are none;
+    ``label_names``: for each column its labels, by number.
     """
 
     ids: IdArray
@@ -39,6 +62,8 @@ class Encoded:
     form: Literal["text", "lines"]
     stop: int
     characters: int
+    labels: npt.NDArray[np.int32] | None = None
+    label_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def tokens(self) -> int:
@@ -58,19 +83,21 @@ def smallest_type(size: int) -> type[np.unsignedinteger[Any]]:
 def encode_corpus(
     corpus: Corpus, tokenizer: Tokenizer, folder: Path, check: Callable[[], None] = lambda: None
 ) -> Encoded:
-    """Write ``ids.bin``, ``starts.bin``, ``hashes.bin`` and ``encoded.json`` into ``folder`` and open them.
+    """Write the ids, where documents start, their hashes and labels, and ``encoded.json`` into ``folder``; open them.
 
     ``check`` is called at each piece and may raise, to end it early. Raises ParrotletError when nothing is left to
     learn from, or when the disk is full; then nothing is left on it.
     """
     kind = smallest_type(len(tokenizer))
     position = characters = documents = 0
+    numbers = LabelNumbers()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (
             open(folder / "ids.bin", "wb") as ids_file,
             open(folder / "starts.bin", "wb") as starts_file,
             open(folder / "hashes.bin", "wb") as hashes_file,
+            open(folder / "labels.bin", "wb") as labels_file,
         ):
             for document in corpus.documents():
                 digest = blake2b(digest_size=8)
@@ -85,10 +112,17 @@ def encode_corpus(
                     position += len(ids)
                     characters += length
                 hashes_file.write(digest.digest())
+                labels_file.write(numbers.of(document.labels).tobytes())
                 documents += 1
             starts_file.write(np.int64(position).tobytes())
             ids_file.write(kind(tokenizer.stop).tobytes())
-        facts = {"type": np.dtype(kind).name, "form": corpus.form, "stop": tokenizer.stop, "characters": characters}
+        facts = {
+            "type": np.dtype(kind).name,
+            "form": corpus.form,
+            "stop": tokenizer.stop,
+            "characters": characters,
+            "labels": numbers.names,
+        }
         (folder / "encoded.json").write_text(json.dumps(facts), encoding="utf-8")
     except OSError as error:
         remove_encoded(folder)
@@ -105,16 +139,20 @@ def open_encoded(folder: Path) -> Encoded:
         ids = np.memmap(folder / "ids.bin", dtype=facts["type"], mode="r")
         starts = np.memmap(folder / "starts.bin", dtype=np.int64, mode="r")
         hashes = np.memmap(folder / "hashes.bin", dtype=np.uint64, mode="r")
+        names = {column: tuple(values) for column, values in facts["labels"].items()}
+        labels = np.memmap(folder / "labels.bin", dtype=np.int32, mode="r") if names else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ParrotletError(f"the encoded text in {folder} is missing or damaged: {error}") from error
-    if len(starts) != len(hashes) + 1 or starts[-1] != len(ids) - 1:
+    fit = len(starts) == len(hashes) + 1 and starts[-1] == len(ids) - 1
+    if not fit or (labels is not None and len(labels) != len(hashes) * len(names)):
         raise ParrotletError(f"the encoded text in {folder} is damaged: its files do not fit together")
-    return Encoded(ids, starts, hashes, facts["form"], facts["stop"], facts["characters"])
+    table = None if labels is None else labels.reshape(len(hashes), len(names))  # (D, K)
+    return Encoded(ids, starts, hashes, facts["form"], facts["stop"], facts["characters"], table, names)
 
 
 def remove_encoded(folder: Path) -> None:
     """Delete the files of :func:`encode_corpus`, those that can be (Windows keeps what is still mapped)."""
-    for name in ("ids.bin", "starts.bin", "hashes.bin", "encoded.json"):
+    for name in ("ids.bin", "starts.bin", "hashes.bin", "labels.bin", "encoded.json"):
         with contextlib.suppress(OSError):
             (folder / name).unlink(missing_ok=True)
 
@@ -154,6 +192,21 @@ def split(encoded: Encoded, share: float) -> Split:
     cuts = stops - held
     validation = np.stack([cuts, stops], axis=1)  # (D, 2)
     return Split(np.stack([starts, cuts], axis=1), validation[cuts < stops], np.uint64(0))
+
+
+def excerpt(encoded: Encoded, division: Split, length: int, seed: tuple[int, ...]) -> IdArray:
+    """At most ``length`` ids (T,) of one document, from a random place of what is trained on; ``<s>`` is not in it."""
+    random = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
+    for place in random.integers(0, encoded.tokens, EXCERPT_TRIES).tolist():
+        document = int(np.searchsorted(encoded.starts, place, side="right")) - 1
+        first, last = int(encoded.starts[document]) + 1, min(place, int(encoded.starts[document + 1]) - 1)
+        if encoded.form == "lines":
+            trained = not division.validates(encoded.hashes[document : document + 1])[0]
+        else:
+            trained = place < division.train[document, 1]
+        if trained and last >= first:
+            return encoded.ids[max(first, last - length + 1) : last + 1]
+    return encoded.ids[:0]
 
 
 def held_back(encoded: Encoded, division: Split) -> Iterator[IdArray]:

@@ -32,6 +32,7 @@ class Progress:
     seconds: float = 0.0
     evaluations: int = 0
     best: float | None = None  # lowest validation bits per character
+    lowest: float | None = None  # lowest figure that decides which states get a file of their own
     stale: int = 0  # evaluations since the best one
     loss_tokens: int = 0
     metrics_bytes: int = 0

@@ -68,12 +68,13 @@ class Evaluated(Event):
 
 @dataclass(frozen=True)
 class Sample(Event):
-    """What the network writes at this point of the run."""
+    """What the network writes at this point of the run; the text goes on from the prompt, which it includes."""
 
     event: ClassVar[str] = "sample"
     step: int
     temperature: float
     text: str
+    prompt: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Batches come in; a network's weights change: one optimizer step at a time, in the device's best arithmetic."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from parrotlet.dataset import NOTHING, Batch, Batches
 from parrotlet.errors import ParrotletError
-from parrotlet.networks import Network
+from parrotlet.networks import LabelledHead, Network
 from parrotlet.networks.loss import summed_cross_entropy
 from parrotlet.settings import TrainingSettings
 
 Arrays = dict[str, npt.NDArray[Any]]
+LABELLED_SHARE = 0.8  # of the loss, where a second output sees the labels (textgenrnn, model.py)
 
 
 def choose_device(name: str) -> torch.device:
@@ -40,14 +41,21 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 class Learner:
-    """A network, its optimizer and the carried state of the rows that it reads."""
+    """A network, its optimizer and the carried state of the rows that it reads.
 
-    def __init__(self, network: Network, settings: TrainingSettings) -> None:
+    ``labels``: how many labels each column has, for textgenrnn's second output that sees them (see LabelledHead).
+    """
+
+    def __init__(self, network: Network, settings: TrainingSettings, labels: Sequence[int] = ()) -> None:
         self.settings = settings
         self.device = choose_device(settings.device)
         self.precision = choose_precision(settings.precision, self.device)
         self.network = network.to(self.device)
-        self.optimizer = _optimizer(settings, network, self.device)
+        self.labels = tuple(labels)
+        self.labelled = self._labelled_head().to(self.device) if labels else None
+        trained = [network, self.labelled] if self.labelled is not None else [network]
+        self.parameters = [parameter for module in trained for parameter in module.parameters()]
+        self.optimizer = _optimizer(settings, self.parameters, self.device)
         network.random = torch.Generator(self.device)
         self.state: Tensor | None = None
         exact = torch.float32 if self.device.type == "mps" else torch.float64  # mps has no float64
@@ -63,18 +71,20 @@ class Learner:
         assert self.network.random is not None
         # Dropout is counted, not consumed, so that a resumed run draws the same masks.
         self.network.random.manual_seed((self.settings.seed * 1_000_003 + step) % 2**63)
-        nats, tokens, after = self._read(batch, self.state)
-        self.state = after.detach()
+        if not len(batch.inputs):  # every document of it was held back
+            return
+        nats, tokens, features, self.state = self._read(batch, self.state)
         if not tokens:
             return
+        wanted = nats if self.labelled is None else self._with_labels(self.labelled, nats, features, batch)
         self.optimizer.zero_grad(set_to_none=True)
         # The sum is propagated and divided afterwards: half-precision gradients of a mean could vanish.
-        nats.backward()  # type: ignore[no-untyped-call]
-        for parameter in self.network.parameters():
+        wanted.backward()  # type: ignore[no-untyped-call]
+        for parameter in self.parameters:
             if parameter.grad is not None:
                 parameter.grad /= tokens
         if self.settings.clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+            nn.utils.clip_grad_norm_(self.parameters, self.settings.clip)
         self.optimizer.step()
         self.loss_sum += nats.detach()
         self.loss_tokens += tokens
@@ -86,7 +96,7 @@ class Learner:
         self.network.eval()
         state, nats, tokens = None, 0.0, 0
         for index in range(batches.length(0)):
-            loss, count, state = self._read(batches.batch(0, index), state)
+            loss, count, _, state = self._read(batches.batch(0, index), state)
             nats += loss.item()
             tokens += count
         return nats, tokens
@@ -113,6 +123,9 @@ class Learner:
         arrays: Arrays = {"loss_sum": self.loss_sum.cpu().numpy().copy()}
         if self.state is not None:
             arrays["state"] = self.state.cpu().numpy().copy()
+        if self.labelled is not None:
+            for name, parameter in self.labelled.named_parameters():
+                arrays[f"labelled.{name}"] = parameter.detach().cpu().numpy().copy()
         for index, slots in self.optimizer.state_dict()["state"].items():
             for name, value in slots.items():
                 arrays[f"optimizer.{index}.{name}"] = torch.as_tensor(value).cpu().numpy().copy()
@@ -126,26 +139,50 @@ class Learner:
                 slots.setdefault(int(index), {})[name] = _tensor(array)
         whole = self.optimizer.state_dict()
         self.optimizer.load_state_dict({"state": slots, "param_groups": whole["param_groups"]})
+        if self.labelled is not None:
+            with torch.no_grad():
+                for name, parameter in self.labelled.named_parameters():
+                    parameter.copy_(_tensor(arrays[f"labelled.{name}"]))
         self.state = _tensor(arrays["state"]).to(self.device) if "state" in arrays else None
         self.loss_sum.copy_(_tensor(arrays["loss_sum"]))
         self.loss_tokens = loss_tokens
 
-    def _read(self, batch: Batch, state: Tensor | None) -> tuple[Tensor, int, Tensor]:
-        """Nats in all (a tensor), tokens predicted, and the state after the batch."""
+    def _read(self, batch: Batch, state: Tensor | None) -> tuple[Tensor, int, Tensor, Tensor]:
+        """Nats in all (a tensor), tokens predicted, what entered the last layer (B, T, F), the state after it."""
         inputs = torch.from_numpy(batch.inputs).to(self.device)  # (B, T)
         targets = torch.from_numpy(batch.targets).to(self.device)  # (B, T)
         tokens = int(np.count_nonzero(batch.targets != NOTHING))
-        if state is None or batch.fresh.all():
+        if batch.context is not None:
+            state = torch.from_numpy(batch.context).to(self.device)  # (B, W)
+        elif state is None or batch.fresh.all():
             state = self.network.begin(len(inputs))
         elif batch.fresh.any():
-            keep = torch.from_numpy(~batch.fresh).to(self.device)  # (B,)
-            state = state * keep.view(-1, *[1] * (state.ndim - 1))
+            fresh = torch.from_numpy(batch.fresh).to(self.device).view(-1, *[1] * (state.ndim - 1))  # (B, 1 …)
+            state = torch.where(fresh, self.network.begin(len(inputs)), state)
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            hidden, after = self.network.read(inputs, state)  # (B, T, H)
+            features, after = self.network.read(inputs, state)  # (B, T, F)
         nats = summed_cross_entropy(
-            hidden.flatten(0, 1), self.network.output, targets.flatten(), NOTHING, self.precision
+            features.flatten(0, 1), self.network.output, targets.flatten(), NOTHING, self.precision
         )
-        return nats, tokens, after
+        return nats, tokens, features, after.detach()
+
+    def _labelled_head(self) -> LabelledHead:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.settings.seed)
+            return LabelledHead(self.network.output.in_features, sum(self.labels), self.network.output.out_features)
+
+    def _with_labels(self, head: LabelledHead, nats: Tensor, features: Tensor, batch: Batch) -> Tensor:
+        """The loss of both outputs together; the plain one alone writes later (textgenrnn's context training)."""
+        assert batch.labels is not None and batch.inputs.shape[1] == 1
+        columns = torch.from_numpy(batch.labels).to(self.device).unbind(1)  # K of (B,)
+        known = torch.cat(
+            [nn.functional.one_hot(*each) for each in zip(columns, self.labels, strict=True)], 1
+        )  # (B, C)
+        targets = torch.from_numpy(batch.targets).to(self.device)  # (B, 1)
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+            logits = head(features.squeeze(1), known.to(features.dtype))  # (B, V)
+        seen = nn.functional.cross_entropy(logits.float(), targets.flatten(), ignore_index=NOTHING, reduction="sum")
+        return LABELLED_SHARE * seen + (1 - LABELLED_SHARE) * nats
 
 
 def _tensor(array: npt.NDArray[Any]) -> Tensor:
@@ -153,10 +190,12 @@ def _tensor(array: npt.NDArray[Any]) -> Tensor:
     return torch.from_numpy(array).clone()
 
 
-def _optimizer(settings: TrainingSettings, network: Network, device: torch.device) -> torch.optim.Optimizer:
+def _optimizer(
+    settings: TrainingSettings, parameters: Sequence[nn.Parameter], device: torch.device
+) -> torch.optim.Optimizer:
     """Weight decay reaches matrices only: biases and norms are free."""
-    matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in network.parameters() if parameter.ndim == 1]
+    matrices = [parameter for parameter in parameters if parameter.ndim > 1]
+    vectors = [parameter for parameter in parameters if parameter.ndim == 1]
     groups = [
         {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": vectors, "weight_decay": 0.0},

@@ -1,7 +1,9 @@
 """The corpus, the budget and the machine come in; every setting that the user left open is decided and told."""
 
+import math
+
 from parrotlet.learning.machine import matrix_speed
-from parrotlet.runtime.shapes import GATES, input_width
+from parrotlet.runtime.shapes import expected_shapes
 from parrotlet.settings import NetworkSettings, Settings
 
 SIZES = (64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
@@ -11,7 +13,11 @@ VALIDATION_SHARE = 0.01  # most tokens to validate on, of those that are read: 2
 LEAST_VALIDATION_TOKENS = 2_000
 MOST_VALIDATION_TOKENS = 10_000  # tell states apart to a hundredth of a bit; what is held back is not learned from
 USUAL_SPEED = 4e11  # operations a second that sizes are chosen for where no time is given
-SHARE_OF_PEAK = {"lstm": 0.40, "gru": 0.20, "rnn": 0.20}  # of a large matrix product, reached while training
+# Of the speed of a large matrix product, what is reached while training.
+SHARE_OF_PEAK = {"lstm": 0.40, "gru": 0.20, "rnn": 0.20, "stack": 0.20, "convolution": 0.20}
+WINDOWS_AT_ONCE = 128  # batch and rate of networks that read windows, with one target each (textgenrnn's)
+WINDOWS_RATE = 4e-3
+ENTERED = {"layers.0.weight_ih_l0", "layers.0.weight_ih_l0_reverse", "input.weight"}  # what multiplies the input
 
 
 def sensible_minutes(tokens: int) -> float:
@@ -20,10 +26,12 @@ def sensible_minutes(tokens: int) -> float:
 
 
 def weights_in(network: NetworkSettings, vocabulary: int) -> int:
-    """Weights that are multiplied with for each token that is read."""
-    first = 0 if network.input == "one-hot" else input_width(network, vocabulary)  # one-hot is a look-up
-    inner = network.hidden * (network.hidden * (2 * network.layers - 1) + first)
-    return GATES[network.kind] * inner + network.hidden * vocabulary
+    """Weights that are multiplied with for each token that is predicted; with a context, once for each id of it."""
+    sizes = {name: math.prod(shape) for name, shape in expected_shapes(network, vocabulary).items() if len(shape) > 1}
+    output = network.hidden * vocabulary if network.tied else sizes.pop("output.weight")
+    looked_up = {"embedding.weight"} | (ENTERED if network.input == "one-hot" else set())
+    inner = sum(size for name, size in sizes.items() if name not in looked_up)
+    return inner * (network.context or 1) + output
 
 
 def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None) -> Settings:
@@ -36,28 +44,31 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
     network, training = settings.network, settings.training
     speed = matrix_speed(training) if seconds else USUAL_SPEED  # a run counted in steps is the same on any machine
     operations = (seconds or 60.0) * speed * SHARE_OF_PEAK[network.kind]
-    if "hidden" not in chosen:
+    if "hidden" not in chosen and network.kind != "stack":
         network = _sized(network, vocabulary, operations, tokens)
     if network.tied:
         network = network.model_copy(update={"embedding": network.hidden})
     elif "embedding" not in chosen:  # words and syllables need more room than letters
         network = network.model_copy(update={"embedding": min(network.hidden, 64 if vocabulary <= 512 else 128)})
     if "batch" not in chosen:
-        training = training.model_copy(update={"batch": _batch(tokens, training.window)})
+        batch = WINDOWS_AT_ONCE if network.context else _batch(tokens, training.window)
+        training = training.model_copy(update={"batch": batch})
     if "learning_rate" not in chosen:
-        training = training.model_copy(update={"learning_rate": _peak_rate(network, training.batch)})
+        rate = WINDOWS_RATE if network.context else _peak_rate(network, training.batch)
+        training = training.model_copy(update={"learning_rate": rate})
     if training.epochs is not None:
         readings = training.epochs
     elif training.steps is not None:
-        readings = training.steps * training.batch * training.window / tokens
+        at_once = training.batch * (training.stride if network.context else training.window)
+        readings = training.steps * at_once / tokens
     else:
-        readings = operations / (6 * weights_in(network, vocabulary)) / tokens
+        readings = operations / (6 * weights_in(network, vocabulary)) * training.stride / tokens
     if "dropout_output" not in chosen:
         network = network.model_copy(update={"dropout_output": _dropout(readings)})
     if "dropout_input" not in chosen and network.input == "learned":
         network = network.model_copy(update={"dropout_input": _dropout(readings) / 2})
     if "validation" not in chosen:
-        affordable = max(VALIDATION_SHARE * readings * tokens, LEAST_VALIDATION_TOKENS)
+        affordable = max(VALIDATION_SHARE * readings * tokens / training.stride, LEAST_VALIDATION_TOKENS)
         share = min(training.validation, min(affordable, MOST_VALIDATION_TOKENS) / tokens)
         training = training.model_copy(update={"validation": share})
     return settings.model_copy(update={"network": network, "training": training})
@@ -67,7 +78,7 @@ def _sized(network: NetworkSettings, vocabulary: int, operations: float, tokens:
     """The largest size that time and text allow: reading a token takes 6 operations a weight (Kaplan 2020, §2.1)."""
     best = network.model_copy(update={"hidden": SIZES[0]})
     for size in SIZES:
-        trial = network.model_copy(update={"hidden": size})
+        trial = network.model_copy(update={"hidden": size} | ({"embedding": size} if network.tied else {}))
         weights = weights_in(trial, vocabulary)
         learned = weights - size * vocabulary / 2  # most words are rare: their rows need not all be learned well
         read = operations / (6 * weights)

@@ -5,7 +5,7 @@ A run starts anew, from a model (fine-tuning) or from its own folder (resuming).
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -71,14 +71,14 @@ def prepare(
     ``began`` is the ``time.perf_counter()`` from which minutes are counted; ``check`` is called at each piece of the
     text and may raise, to end it early.
     """
-    if settings.corpus.labels:
-        raise UsageError(f"corpus.labels = {list(settings.corpus.labels)!r}: training does not use labels yet")
+    _check_labels(settings.corpus.labels, settings)
     if start_from is not None:
         settings = _with_model(settings, start_from.settings)
     corpus = as_corpus(sources, settings)
     tokenizer = _tokenizer(corpus, settings, start_from, check)
     folder.clear()
     encoded = encode_corpus(corpus, tokenizer, folder.folder, check)
+    _check_labels(encoded.label_names, settings)
     notes = list(corpus.notes)  # after a whole pass, which counts what had to be left out
     if start_from is not None:
         notes.extend(_growth(start_from.tokenizer, tokenizer))
@@ -134,6 +134,14 @@ def take_up(folder: RunFolder) -> Prepared | None:
         best=best or None,
         resumable=resumable,
     )
+
+
+def _check_labels(columns: Collection[str], settings: Settings) -> None:
+    if columns and not settings.network.attention:
+        raise UsageError(
+            f"corpus.labels = {list(columns)!r}: only networks with attention train with labels yet; "
+            "take --recipe textgenrnn"
+        )
 
 
 def _check_weights(weights: Arrays, settings: Settings, vocabulary: int, folder: RunFolder) -> None:
@@ -226,6 +234,10 @@ def grow(bundle: Bundle, tokenizer: Tokenizer, seed: int) -> dict[str, npt.NDArr
             new[:] = random.normal(0.0, float(old.std()), shape)
         new[tuple(slice(size) for size in old.shape)] = old
         weights[name] = new
+    if bundle.settings.network.padded:  # the padding's row is the last one, wherever that is
+        table = weights["embedding.weight"]
+        table[[before, after]] = np.stack([table[after], bundle.weights["embedding.weight"][before]])
     if bundle.settings.network.input == "number":  # the id is divided by the size of the vocabulary, which grew
-        weights["layers.0.weight_ih_l0"] *= after / before
+        for name in weights.keys() & {"layers.0.weight_ih_l0", "layers.0.weight_ih_l0_reverse", "input.weight"}:
+            weights[name] *= after / before
     return weights

@@ -12,7 +12,7 @@ import torch
 
 from parrotlet._version import VERSION
 from parrotlet.bundle import Bundle, Card, Evaluation
-from parrotlet.dataset import held_back, training_batches, validation_batches
+from parrotlet.dataset import excerpt, held_back, training_batches, validation_batches
 from parrotlet.dataset.batches import Batches
 from parrotlet.errors import ParrotletError
 from parrotlet.learning.checkpoint import Arrays, RunFolder
@@ -22,8 +22,8 @@ from parrotlet.learning.prepare import Prepared
 from parrotlet.learning.schedule import learning_rate
 from parrotlet.writer import Writer
 
-SAMPLE_TEMPERATURES = (0.2, 0.5, 1.0)
 SAMPLE_CHARACTERS = 160
+EXCERPT_TOKENS = 60  # of the training text, where samples go on from a piece of it and no context says how long
 REPORT_SECONDS = 0.25
 CHECKPOINT_SECONDS = 60.0
 DEFAULT_EVALUATIONS = 20
@@ -39,11 +39,9 @@ class Loop:
         self.settings = run.settings.training
         self.progress = run.progress
         self.bundle: Bundle | None = None
-        self._learner = Learner(run.network, self.settings)
+        self._learner = Learner(run.network, self.settings, [len(each) for each in run.encoded.label_names.values()])
         self._best = run.best
-        self._training: Batches = training_batches(
-            run.encoded, run.split, self.settings.batch, self.settings.window, self.settings.seed
-        )
+        self._training: Batches = training_batches(run.encoded, run.split, run.settings, len(run.tokenizer))
         self._validation = validation_batches(run.encoded, run.split)
         self._characters_per_token = run.encoded.characters / run.encoded.tokens
         self._validation_characters = self._count_validation_characters()
@@ -172,19 +170,47 @@ class Loop:
             yield self._metric(sample)
         if better and self.output:
             yield self._save()
+        if self.output and (kept := self._keep(weights, train if validation is None else validation)):
+            yield kept
         if self.output:
             self._checkpoint()
         self._evaluation_seconds = time.perf_counter() - start
         return True
 
+    def _keep(self, weights: Arrays, figure: float | None) -> Saved | None:
+        """A file of its own for this state, named by epoch and loss (nats per token), where that is asked for."""
+        progress = self.progress
+        if figure is None or self.settings.keep == "best" or self.output is None:
+            return None
+        improved = progress.lowest is None or figure < progress.lowest
+        if improved:
+            progress.lowest = figure
+        elif self.settings.keep == "better":
+            return None
+        nats = figure * math.log(2) * self._characters_per_token
+        path = self.output.with_name(f"{self.output.stem}-{self._epoch():05.2f}-{nats:.4f}{self.output.suffix}")
+        self._make_bundle(weights).save(path)
+        return Saved(str(path), figure)
+
     def _samples(self, weights: Arrays) -> Iterator[Sample]:
         """What users would get from this state, written by the same writer."""
         writer = Writer(self._make_bundle(weights))
-        length = max(8, round(SAMPLE_CHARACTERS / self._characters_per_token))
-        for temperature in SAMPLE_TEMPERATURES:
+        length = self.settings.sample_length
+        if length is None:
+            length = max(8, round(SAMPLE_CHARACTERS / self._characters_per_token))
+        prompt = self.settings.sample_prompt or self._excerpt()
+        for temperature in self.settings.sample_temperatures:
             seed = (self.settings.seed + self.progress.evaluations) % 2**63
-            text = writer.write(length=length, temperature=temperature, seed=seed)
-            yield Sample(self.progress.step, temperature, text)
+            text = writer.write(prompt, length=length, temperature=temperature, seed=seed)
+            yield Sample(self.progress.step, temperature, text, prompt)
+
+    def _excerpt(self) -> str:
+        """A random piece of the training text to go on from, another at each evaluation; empty unless asked for."""
+        if not self.settings.sample_from_text:
+            return ""
+        length = self.run.settings.network.context or EXCERPT_TOKENS
+        ids = excerpt(self.run.encoded, self.run.split, length, (self.settings.seed, self.progress.evaluations))
+        return self.run.tokenizer.decode(ids)
 
     def _close(self, reason: str) -> Iterator[Event]:
         """Leave the best model in the file and the run in a state that can go on, or is finished."""

@@ -1,0 +1,30 @@
+"""A split corpus and a run's settings come in; the batches that the run learns from go out."""
+
+from parrotlet.dataset.batches import Batches, LineBatches, StreamBatches
+from parrotlet.dataset.encoded import Encoded, Split
+from parrotlet.dataset.windows import SequenceBatches, WindowBatches
+from parrotlet.errors import UsageError
+from parrotlet.settings import Settings
+
+
+def training_batches(encoded: Encoded, split: Split, settings: Settings, vocabulary: int) -> Batches:
+    """Windows for a network that reads a context; else sequences, documents or a stream.
+
+    Raises UsageError where a setting does not go with the others.
+    """
+    training, context = settings.training, settings.network.context
+    rows, window, seed = training.batch, training.window, training.seed
+    if training.sequences and (encoded.form != "lines" or context is not None):
+        reason = "network.context is set" if context is not None else "the corpus is one long text"
+        raise UsageError(f"training.sequences = true reads one document a row, but {reason}")
+    if context is not None:
+        return WindowBatches(encoded, split, vocabulary, rows, context, training.stride, seed)
+    if training.stride > 1:
+        raise UsageError(
+            f"training.stride = {training.stride} needs a network that reads windows: set network.context too"
+        )
+    if training.sequences:
+        return SequenceBatches(encoded, split, rows, window, seed)
+    if encoded.form == "lines":
+        return LineBatches(encoded, split, rows, window, seed)
+    return StreamBatches(encoded, split.train, rows, window, seed)

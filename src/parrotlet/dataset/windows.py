@@ -1,0 +1,89 @@
+"""Encoded ids come in; batches of windows with one target each, or of whole cut or padded documents, go out.
+
+This is how the lessons and textgenrnn learn: every example stands for itself and is drawn in random order.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from parrotlet.dataset.batches import Batch, generator
+from parrotlet.dataset.encoded import Encoded, Split
+from parrotlet.dataset.shuffle import Shuffled
+
+IdArray = npt.NDArray[np.int64]
+
+
+class WindowBatches:
+    """Windows of ``context`` ids, each with the id after it as its one target; one every ``stride`` positions.
+
+    A batch has ``rows`` windows, fewer where some of them fall on text that was held back. In long text every window is
+    full, where the text has as many ids; a short document's windows begin with places that are empty.
+    """
+
+    def __init__(
+        self, encoded: Encoded, split: Split, vocabulary: int, rows: int, context: int, stride: int, seed: int
+    ) -> None:
+        self._encoded, self._split, self._empty = encoded, split, vocabulary
+        self._rows, self._context, self._stride, self._seed = rows, context, stride, seed
+        self._examples = -(-encoded.tokens // stride)
+        self._order = lru_cache(maxsize=2)(self._make_order)
+
+    def length(self, epoch: int) -> int:
+        return -(-self._examples // self._rows)
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        chosen = self._order(epoch).take(index * self._rows, (index + 1) * self._rows) * self._stride  # (B,)
+        document = np.searchsorted(self._encoded.starts, chosen, side="right") - 1  # (B,)
+        kept = self._teaches(chosen, document)
+        chosen, document = chosen[kept], document[kept]
+        ids = self._encoded.ids
+        back = np.arange(-self._context, 0)  # (W,)
+        places = chosen[:, None] + back  # (B, W)
+        before = ids[np.maximum(places, 0)].astype(np.int64)  # wide enough for the number of an empty place
+        before[places < self._encoded.starts[document][:, None]] = self._empty
+        return Batch(
+            ids[chosen].astype(np.int64)[:, None],  # (B, 1)
+            ids[chosen + 1].astype(np.int64)[:, None],  # (B, 1)
+            np.ones(len(chosen), np.bool_),
+            before,
+            None if self._encoded.labels is None else self._encoded.labels[document].astype(np.int64),  # (B, K)
+        )
+
+    def _make_order(self, epoch: int) -> Shuffled:
+        return Shuffled(self._examples, generator(self._seed, epoch))
+
+    def _teaches(self, chosen: IdArray, document: IdArray) -> npt.NDArray[np.bool_]:
+        """Which of these positions, each in its document, are there to learn from: (B,)."""
+        if self._encoded.form == "lines":
+            return ~self._split.validates(self._encoded.hashes[document])
+        start, stop = self._split.train[document].T  # a long text's range is its document without the tail
+        full = chosen - start >= self._context - 1
+        return (chosen < stop) & (full | (stop - start <= self._context))
+
+
+class SequenceBatches:
+    """Whole documents, cut or padded with ``<s>`` to ``window`` tokens; the padding is a target like every other."""
+
+    def __init__(self, encoded: Encoded, split: Split, rows: int, window: int, seed: int) -> None:
+        self._encoded, self._split = encoded, split
+        self._rows, self._window, self._seed = rows, window, seed
+        self._order = lru_cache(maxsize=2)(self._make_order)
+
+    def length(self, epoch: int) -> int:
+        return -(-self._encoded.documents // self._rows)
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        documents = self._order(epoch).take(index * self._rows, (index + 1) * self._rows)  # (B,)
+        documents = documents[~self._split.validates(self._encoded.hashes[documents])]
+        starts, ends = self._encoded.starts[documents], self._encoded.starts[documents + 1]
+        places = starts[:, None] + np.arange(self._window + 1)  # (B, T + 1)
+        inside = places <= ends[:, None]
+        ids = np.where(inside, self._encoded.ids[np.minimum(places, ends[:, None])], self._encoded.stop).astype(
+            np.int64
+        )
+        return Batch(ids[:, :-1], ids[:, 1:], np.ones(len(documents), np.bool_))
+
+    def _make_order(self, epoch: int) -> Shuffled:
+        return Shuffled(self._encoded.documents, generator(self._seed, epoch))

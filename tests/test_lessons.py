@@ -1,0 +1,105 @@
+"""What the lessons and textgenrnn do while they learn: windows, whole sequences, labels, files and samples by epoch."""
+
+import json
+import math
+import re
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from parrotlet import Writer, from_texts, load, training  # noqa: E402
+from parrotlet.learning.events import Evaluated, Sample, Saved  # noqa: E402
+from tests.test_learning import ATTENTION, TINY, labelled_texts, long_text, run, short_texts  # noqa: E402
+
+WINDOWS = {"kind": "lstm", "hidden": 16, "input": "one-hot", "context": 8}
+
+
+def test_windows_teach_a_network():
+    _, events = run(long_text(), steps=200, batch=32, network=WINDOWS, learning_rate=1e-2, stride=3)
+    figures = [event.validation for event in events if isinstance(event, Evaluated)]
+    assert figures[-1] < 0.6 * figures[0]
+
+
+def test_a_window_has_one_target_and_an_epoch_has_all_of_them():
+    corpus = from_texts(["the cat sat on the mat. " * 40], "text")
+    running, events = run(corpus, epochs=1, batch=10, network=WINDOWS, stride=3, validation=0.0)
+    tokens = running.bundle.card.tokens
+    assert events[-1].step == math.ceil(math.ceil(tokens / 3) / 10)
+
+
+def test_whole_sequences_learn_where_documents_end():
+    texts = from_texts(["abc", "ab", "abcd"] * 20)
+    settings = {"sequences": True, "window": 12, "batch": 16, "hidden": 32, "learning_rate": 1e-2, "validation": 0.0}
+    running, _ = run(texts, steps=200, **settings)
+    assert set(Writer(running.bundle).generate(20, length=30, temperature=0.3)) <= {"abc", "ab", "abcd"}
+
+
+def test_labels_teach_through_a_second_output_that_is_not_kept(tmp_path):
+    output = tmp_path / "m.safetensors"
+    _, events = run(labelled_texts(), output, steps=250, batch=32, network=ATTENTION, learning_rate=1e-2)
+    figures = [event.validation for event in events if isinstance(event, Evaluated)]
+    assert figures[-1] < 0.8 * figures[0]
+    assert not [name for name in load(output).bundle.weights if "label" in name]
+
+
+def test_labels_change_what_is_learned():
+    bundles = [
+        run(corpus, steps=5, network=ATTENTION)[0].bundle
+        for corpus in (labelled_texts(), from_texts([d.text for d in labelled_texts().documents()]))
+    ]
+    assert (bundles[0].weights["attention"] != bundles[1].weights["attention"]).any()
+
+
+def test_every_epoch_leaves_a_file_named_by_epoch_and_loss(tmp_path):
+    output = tmp_path / "m.safetensors"
+    _, events = run(short_texts(), output, epochs=3, evaluations=None, keep="every", validation=0.0)
+    saved = [event.path for event in events if isinstance(event, Saved) and event.path != str(output)]
+    assert [re.sub(r"-\d\.\d{4}\.", ".", path) for path in saved] == [
+        str(tmp_path / f"m-0{epoch}.00.safetensors") for epoch in (1, 2, 3)
+    ]
+    assert load(saved[0]).write(length=5, seed=1)
+    last = next(event for event in reversed(events) if isinstance(event, Evaluated))
+    nats = last.train * math.log(2) * load(output).card.characters / load(output).card.tokens
+    assert saved[-1].endswith(f"-{nats:.4f}.safetensors")
+
+
+def test_only_better_states_leave_a_file_where_only_those_are_wanted(tmp_path):
+    output = tmp_path / "m.safetensors"
+    settings = {"epochs": 4, "evaluations": None, "keep": "better", "validation": 0.0, "learning_rate": 2.0, "clip": 0}
+    _, events = run(short_texts(), output, schedule="constant", optimizer="sgd", **settings)
+    trains = [event.train for event in events if isinstance(event, Evaluated)]
+    better = sum(figure == min(trains[: place + 1]) for place, figure in enumerate(trains))
+    assert len(list(tmp_path.glob("m-*.safetensors"))) == better
+
+
+def test_samples_are_written_as_they_are_asked_for():
+    settings = {"sample_temperatures": (0.0, 1.2), "sample_length": 7, "sample_prompt": "cat"}
+    _, events = run(short_texts(), steps=4, evaluations=1, **settings)
+    samples = [event for event in events if isinstance(event, Sample)]
+    assert [sample.temperature for sample in samples] == [0.0, 1.2]
+    assert all(sample.prompt == "cat" and sample.text.startswith("cat") for sample in samples)
+    assert all(len(sample.text) <= 10 for sample in samples)
+
+
+def test_samples_go_on_from_a_piece_of_the_training_text():
+    _, events = run(long_text(), steps=8, evaluations=2, network=WINDOWS, sample_from_text=True, sample_length=5)
+    prompts = [event.prompt for event in events if isinstance(event, Sample)]
+    text = next(iter(long_text().documents())).text
+    assert len(set(prompts)) == 2 and all(prompt in text and len(prompt) <= 8 for prompt in prompts)
+
+
+def test_fine_tuning_with_new_symbols_keeps_the_padding(tmp_path):
+    first, _ = run(short_texts(), steps=20, network=ATTENTION)
+    kept = {name: value for name, value in TINY.items() if name not in ("hidden", "embedding")}
+    second = training(from_texts(["ça va où déjà"] * 30), start_from=first.bundle, **kept, steps=1, learning_rate=1e-9)
+    list(second)
+    before, after = (each.bundle.weights["embedding.weight"] for each in (first, second))
+    assert len(after) > len(before)
+    assert abs(before[-1] - after[-1]).max() < 1e-6
+    assert abs(before[:-1] - after[: len(before) - 1]).max() < 1e-6
+
+
+def test_events_of_a_lesson_are_plain_json():
+    _, events = run(long_text(), steps=2, network=WINDOWS)
+    assert all(json.loads(json.dumps(event.as_json()))["event"] for event in events)
