@@ -533,7 +533,7 @@ def test_inspect(call, models):
     assert facts["bytes"] == models.lines.stat().st_size and facts["card"]["form"] == "lines"
     assert facts["tokenizer"]["level"] == "char" and facts["arrays"]["output.bias"] == [facts["tokenizer"]["tokens"]]
     out = call("inspect", models.lines).out
-    assert "lstm, 1 layer of 16 units" in out and "book.txt, 100 documents" in out and "validation   " in out
+    assert "lstm of 16 units" in out and "book.txt, 100 documents" in out and "validation   " in out
 
 
 def test_the_sparkline_falls_with_the_loss():

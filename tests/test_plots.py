@@ -10,6 +10,7 @@ import pytest
 from parrotlet import plots
 from parrotlet.bundle import Evaluation
 from parrotlet.errors import ParrotletError, UsageError
+from parrotlet.trace import TraceStep
 
 
 def history(count=5, validation=True):
@@ -24,6 +25,12 @@ def history(count=5, validation=True):
         )
         for place in range(1, count + 1)
     ]
+
+
+def trace(count=4, columns=3):
+    """Steps with awkward tokens; every other one takes a token that is not among the likeliest."""
+    likeliest = (("$a_$", 0.5), ("\n", 0.2), ("春", 0.1), *((str(place), 0.0) for place in range(columns)))[:columns]
+    return [TraceStep(("$a_$", "rare")[step % 2], 0.001, "x", likeliest) for step in range(count)]
 
 
 class Writer:
@@ -55,7 +62,8 @@ def test_each_picture_is_drawn(tmp_path, suffix):
         [(" ", 0.5), ("\n", 0.3), ("$a$", 0.1), ("春", 0.01), ("\x1b", 0.0)], "$x_$ ", tmp_path / f"n{suffix}"
     )
     plots.plot_temperature(Writer(), "It", [0, 0.5, 1], tmp_path / f"t{suffix}")
-    for name in ("loss", "n", "t"):
+    plots.plot_steps(trace(), "$x_$ ", tmp_path / f"s{suffix}")
+    for name in ("loss", "n", "t", "s"):
         drawn(tmp_path / f"{name}{suffix}")
 
 
@@ -71,6 +79,31 @@ def test_more_tokens_make_a_taller_picture(tmp_path):
         plots.plot_next([(str(place), 1 / count) for place in range(count)], "", tmp_path / "next.png")
         sizes.append(drawn(tmp_path / "next.png"))
     assert sizes[0][0] == sizes[1][0] and sizes[0][1] < sizes[1][1]
+
+
+def test_more_steps_make_a_taller_picture_and_more_tokens_a_wider_one(tmp_path):
+    sizes = {}
+    for count, columns in ((1, 1), (30, 1), (1, 9)):
+        plots.plot_steps(trace(count, columns), "", tmp_path / "steps.png")
+        sizes[count, columns] = drawn(tmp_path / "steps.png")
+    assert sizes[30, 1][1] > sizes[1, 1][1] and sizes[1, 9][0] > sizes[1, 1][0]
+
+
+@pytest.mark.parametrize(("count", "columns"), [(101, 1), (1, 13)])
+def test_more_steps_than_a_picture_holds_are_told(tmp_path, count, columns):
+    with pytest.raises(UsageError, match=f"not {count} with {columns}"):
+        plots.plot_steps(trace(count, columns), "", tmp_path / "steps.png")
+
+
+@pytest.mark.parametrize(("seconds", "unit"), [(1, "seconds"), (1000, "minutes")])
+def test_curves_over_time_are_drawn_where_they_were_measured(tmp_path, monkeypatch, seconds, unit):
+    seen = []
+    monkeypatch.setattr(plots.curves, "_curve", lambda axes, at, *rest: seen.append((at, axes)))
+    slow = [each.model_copy(update={"seconds": each.seconds * seconds}) for each in history(3)]
+    plots.plot_loss({"slow": slow, "fast": history(2)}, tmp_path / "x.png", over="seconds")
+    scale = 60 if unit == "minutes" else 1
+    assert [at for at, _ in seen] == [[each.seconds / scale for each in one] for one in (slow, history(2))]
+    assert seen[0][1].get_xlabel() == unit
 
 
 def test_labels_can_be_seen():
@@ -114,6 +147,7 @@ def test_nothing_to_plot_is_told(tmp_path):
     for call in (
         lambda: plots.plot_loss({"a": []}, tmp_path / "x.png"),
         lambda: plots.plot_next([], "", tmp_path / "x.png"),
+        lambda: plots.plot_steps([], "", tmp_path / "x.png"),
     ):
         with pytest.raises(ParrotletError, match="nothing to plot"):
             call()

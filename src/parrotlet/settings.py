@@ -104,6 +104,21 @@ class NetworkSettings(Section):
             raise ValueError(wrong)
         return self
 
+    def in_words(self) -> str:
+        """``lstm of 2 × 256 units``, with what is unusual about it."""
+        words = f"{self.kind} of {f'{self.layers} × ' if self.layers > 1 else ''}{self.hidden} units"
+        if self.kind == "stack":
+            words = " → ".join(
+                f"{'bidirectional ' * each.bidirectional}{each.kind} {each.units}" for each in self.stack
+            )
+        extras = {
+            "bidirectional": self.bidirectional,
+            "attention": self.attention,
+            f"context {self.context}": self.context is not None,
+            f"{self.input} input": self.input != "learned",
+        }
+        return ", ".join([words, *(name for name, there in extras.items() if there)])
+
     def _contradiction(self) -> str | None:
         """The first pair of settings that cannot go together, in one line."""
         windowed = {"padded": self.padded, "bidirectional": self.bidirectional, "attention": self.attention}

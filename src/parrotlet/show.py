@@ -247,11 +247,12 @@ class Bar(Lines):
 
 def sizes(event: "Started") -> str:
     """What is trained on what, in one line."""
-    network, training = event.settings["network"], event.settings["training"]
-    stack = f"{network['layers']} × {network['hidden']}" if network["layers"] > 1 else f"{network['hidden']}"
+    from parrotlet.settings import NetworkSettings
+
+    network, training = NetworkSettings(**event.settings["network"]), event.settings["training"]
     budgets = [f"{training[name]:g} {name}" for name in ("minutes", "epochs", "steps") if training.get(name)]
     parts = [
-        f"{network['kind']} of {stack} units, {event.parameters:,} weights",
+        f"{network.in_words()}, {event.parameters:,} weights",
         f"{event.vocabulary:,} tokens ({event.settings['tokenizer']['level']})",
         f"{event.characters:,} characters" + (f" in {event.documents:,} documents" if event.documents > 1 else ""),
         f"{event.device}, {event.precision}",

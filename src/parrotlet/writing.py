@@ -34,7 +34,7 @@ def stream_text(runtime: Runtime, tokenizer: Tokenizer, begin: Beginning, plan: 
     if begin.shown:
         yield begin.shown
     follower = Follower(tokenizer, begin.prompt.tolist(), plan.stops)
-    source, size = _source(runtime, tokenizer, begin, plan, [0]), FIRST_CHUNK
+    source, size = token_source(runtime, tokenizer, begin, plan, [0]), FIRST_CHUNK
     while source.rows and plan.length and not follower.stopped:
         for chunk in source.advance(size):
             yield from follower.push(chunk.ids.tolist())
@@ -46,7 +46,7 @@ def write_rows(
     runtime: Runtime, tokenizer: Tokenizer, begin: Beginning, plan: Plan, rows: Sequence[int], probabilities: bool
 ) -> list[Text]:
     """The texts of some rows, written side by side; without stop strings no Python runs per token."""
-    source = _source(runtime, tokenizer, begin, plan, rows)
+    source = token_source(runtime, tokenizer, begin, plan, rows)
     followers = {row: Follower(tokenizer, begin.prompt.tolist(), plan.stops) for row in rows}
     chunks: dict[int, list[Chunk]] = {row: [] for row in rows}
     pieces: dict[int, list[str]] = {row: [begin.shown] for row in rows}
@@ -67,7 +67,8 @@ def write_rows(
     return texts
 
 
-def _source(runtime: Runtime, tokenizer: Tokenizer, begin: Beginning, plan: Plan, rows: Sequence[int]) -> Source:
+def token_source(runtime: Runtime, tokenizer: Tokenizer, begin: Beginning, plan: Plan, rows: Sequence[int]) -> Source:
+    """Where the tokens of these rows come from: the compiled loop, or what it cannot do, token by token."""
     if plan.by_steps:
         return Stepper(runtime, tokenizer, begin, plan, rows[0])
     return Batch(runtime, begin, plan, rows)

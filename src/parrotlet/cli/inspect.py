@@ -51,11 +51,11 @@ def lines(bundle: "Bundle", path: str) -> Iterator[tuple[str, str]]:
     """The same to be read: a name and what is to be said."""
     from parrotlet.runtime.compiled import library
 
-    card, network = bundle.card, bundle.settings.network
+    card = bundle.card
     best = card.validation_bits_per_character
     weights = sum(array.size for array in bundle.weights.values())
     yield "file", f"{path}, {Path(path).stat().st_size:,} bytes, {weights:,} weights"
-    yield "network", f"{network.kind}, {network.layers} layer{'s' * (network.layers > 1)} of {network.hidden} units"
+    yield "network", bundle.settings.network.in_words()
     yield "tokenizer", f"{bundle.tokenizer.level}, {len(bundle.tokenizer):,} tokens"
     kind = "one long text" if card.form == "text" else f"{card.documents:,} documents"
     yield "trained on", f"{card.trained_on}, {kind}, {card.characters:,} characters"
@@ -67,7 +67,7 @@ def lines(bundle: "Bundle", path: str) -> Iterator[tuple[str, str]]:
     yield "made", f"{card.date} by parrotlet {card.version}"
     for note in card.notes:
         yield "note", note
-    for section, model in (("network", network), ("training", bundle.settings.training)):
+    for section, model in (("network", bundle.settings.network), ("training", bundle.settings.training)):
         values = model.model_dump(exclude_none=True)
         yield "", ""
         yield section + ":", ", ".join(f"{name} {value}" for name, value in values.items())

@@ -63,6 +63,26 @@ def temperature(
     tell_picture(path, as_json)
 
 
+@app.command()
+def steps(
+    model: Model,
+    prompt: Prompt = "",
+    length: Annotated[int, typer.Option("--steps", help="how many tokens are written")] = 12,
+    n: Annotated[int, typer.Option("-n", help="how many of the likeliest at each step")] = 5,
+    temperature: Annotated[float, typer.Option(help="of the writing; 0 greedy")] = 1.0,
+    seed: Annotated[int, typer.Option(help="of the text")] = 1,
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """A text as it is written: at each step the likeliest tokens, and the one that was taken."""
+    from parrotlet.plots import plot_steps
+
+    path = target(output, model, "steps")
+    traced = load(model, prompt).trace(prompt, length=length, n=n, seed=seed, temperature=temperature)
+    plot_steps(traced, prompt, path)
+    tell_picture(path, as_json)
+
+
 def target(output: str | None, model: str, what: str) -> Path:
     """The picture's path, checked before any work is done."""
     from parrotlet.plots import check_path

@@ -60,7 +60,7 @@ class WindowBatches:
             return ~self._split.validates(self._encoded.hashes[document])
         start, stop = self._split.train[document].T  # a long text's range is its document without the tail
         full = chosen - start >= self._context - 1
-        return (chosen < stop) & (full | (stop - start <= self._context))
+        return np.asarray((chosen < stop) & (full | (stop - start <= self._context)))
 
 
 class SequenceBatches:

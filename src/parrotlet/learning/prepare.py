@@ -71,9 +71,9 @@ def prepare(
     ``began`` is the ``time.perf_counter()`` from which minutes are counted; ``check`` is called at each piece of the
     text and may raise, to end it early.
     """
-    _check_labels(settings.corpus.labels, settings)
     if start_from is not None:
         settings = _with_model(settings, start_from.settings)
+    _check_labels(settings.corpus.labels, settings)
     corpus = as_corpus(sources, settings)
     tokenizer = _tokenizer(corpus, settings, start_from, check)
     folder.clear()
