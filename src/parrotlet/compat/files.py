@@ -1,0 +1,173 @@
+"""The files of a textgenrnn script come in: texts with their labels, models; plain lists and a Bundle go out.
+
+What textgenrnn did without a word (a first line dropped, bytes skipped) is looked at here, and told.
+"""
+
+import contextlib
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from parrotlet.bundle import Bundle, load_bundle
+from parrotlet.compat.published import VOCABULARY
+from parrotlet.compat.telling import tell
+from parrotlet.corpus.encodings import decoded, detect
+from parrotlet.corpus.forms import looks_like_header
+from parrotlet.corpus.records import LARGEST_RECORD
+from parrotlet.corpus.sources import Source, find
+from parrotlet.corpus.tables import looks_like_header as looks_like_names
+from parrotlet.errors import ParrotletError, UsageError
+
+PathLike = str | os.PathLike[str]
+SUFFIX = ".safetensors"
+OLD_SUFFIXES = (".hdf5", ".h5", ".keras")
+LOOKED_AT = 100  # rows of a table
+
+
+class _Look(int):
+    """Equal to True, as textgenrnn's default was; yet known from a True that somebody wrote."""
+
+    def __repr__(self) -> str:
+        return "True"
+
+
+LOOK = cast(bool, _Look(1))
+"""The default of ``header``: look whether the first line reads like a header."""
+
+
+def textgenrnn_texts_from_file(
+    file_path: PathLike, header: bool = LOOK, delim: str = "\n", is_csv: bool = False
+) -> list[str]:
+    """The texts of a file, parted by ``delim``, or the first column of a CSV.
+
+    ``header``: True drops the first line, False keeps it; left alone, it is dropped where it reads like a column's
+    name. Either way what was done is told. A folder gives the texts of all its files.
+    """
+    if not isinstance(delim, str) or not delim:
+        raise UsageError(f"delim must be the text that parts one text from the next, not {delim!r}")
+    texts: list[str] = []
+    for source in find(os.fspath(file_path), []):
+        if is_csv:
+            texts += [row[0] for row in _rows(source, header)]
+        else:
+            found = _body(source, header).split(delim.replace("\r\n", "\n"))
+            texts += found if found[-1].strip() else found[:-1]  # what follows the last delimiter is no text
+    return texts
+
+
+def textgenrnn_texts_from_file_context(file_path: PathLike, header: bool = LOOK) -> tuple[list[str], list[str]]:
+    """The texts and the labels of a CSV of two columns; ``header`` as above."""
+    texts, labels = [], []
+    for source in find(os.fspath(file_path), []):
+        for number, row in enumerate(_rows(source, header), 1):
+            if len(row) < 2:
+                raise ParrotletError(
+                    f"{source.name}: row {number:,} ({row[0][:40]!r}) has one column; context=True needs text,label"
+                )
+            texts.append(row[0])
+            labels.append(row[1])
+    return texts, labels
+
+
+def whole_text(file_path: PathLike) -> str:
+    """A file, or all files of a folder, as one text."""
+    return "\n".join(_content(source) for source in find(os.fspath(file_path), []))
+
+
+def _content(source: Source) -> str:
+    return "".join(decoded(source.name, source.open, detect(source.name, source.open)))
+
+
+def _body(source: Source, header: bool) -> str:
+    """The text without its first line, where that is a header."""
+    text = _content(source)
+    first, _, rest = text.partition("\n")
+    return rest if _drops(header, source.name, first, looks_like_header(first)) else text
+
+
+def _rows(source: Source, header: bool) -> Iterator[Sequence[str]]:
+    """The rows of a CSV that hold anything, without the names of the columns."""
+    csv.field_size_limit(LARGEST_RECORD)
+    reader = csv.reader(io.StringIO(_content(source), newline=""))
+    try:
+        rows = [row for row in reader if row]
+    except csv.Error as error:
+        raise ParrotletError(f"{source.name}: line {reader.line_num:,} can not be read ({error})") from None
+    names = bool(rows) and looks_like_names(rows[:LOOKED_AT])
+    yield from rows[1:] if rows and _drops(header, source.name, ",".join(rows[0]), names) else rows
+
+
+def _drops(header: bool, name: str, first: str, looks: bool) -> bool:
+    """Whether the first line is left out; tells."""
+    shown = repr(first if len(first) <= 60 else first[:60] + "…")
+    if header is LOOK:
+        done = "reads like a header and is left out" if looks else "is kept"
+        other = "header=False keeps it" if looks else "header=True leaves it out"
+        tell(f"{name}: the first line {shown} {done} ({other})")
+    elif header:
+        tell(f"{name}: the first line {shown} is left out (header=True)")
+    return looks if header is LOOK else bool(header)
+
+
+def saved_name(weights_path: PathLike) -> Path:
+    """The name under which parrotlet saves what a script calls ``x.hdf5``: ``x.safetensors``."""
+    path = Path(weights_path)
+    if path.suffix.lower() in OLD_SUFFIXES:
+        return path.with_suffix(SUFFIX)
+    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+
+
+def open_model(weights_path: PathLike, vocab_path: PathLike | None, config_path: PathLike | None) -> Bundle:
+    """A parrotlet file, or textgenrnn's files imported.
+
+    Where a script names ``x.hdf5`` and parrotlet has saved ``x.safetensors`` since, that one is read, and told.
+    """
+    path, own = Path(weights_path), saved_name(weights_path)
+    if own != path and own.exists() and not (path.exists() and path.stat().st_mtime_ns > own.stat().st_mtime_ns):
+        tell(f"{path} was saved as {own}, which is read")
+        path = own
+    if path.suffix == SUFFIX:
+        return load_bundle(path)
+    return _imported(path, vocab_path, config_path)
+
+
+def _imported(weights: Path, vocab: PathLike | None, config: PathLike | None) -> Bundle:
+    """textgenrnn's files; where no vocabulary is named, the one beside the weights, or the published one, as it was."""
+    from parrotlet.importers import import_model
+
+    if vocab is not None:
+        return import_model(weights, vocab=vocab, config=config)
+    beside = _beside(weights, "vocab")
+    if beside is not None:
+        with contextlib.suppress(ParrotletError):  # it may be left over from a model before
+            bundle = import_model(weights, vocab=beside, config=config or _beside(weights, "config"))
+            tell(f"{weights.name} is read with {beside} beside it")
+            return bundle
+    try:
+        bundle = import_model(weights, vocab=VOCABULARY, config=config)
+    except ParrotletError:
+        return import_model(weights, config=config)  # says what it needs
+    tell(f"{weights.name} is read with textgenrnn's published vocabulary")
+    return bundle
+
+
+def _beside(weights: Path, what: str) -> Path | None:
+    """``name_vocab.json`` beside ``name_weights.hdf5`` or ``name_weights_epoch_5.hdf5``, where it exists."""
+    name, found, _ = weights.stem.rpartition("_weights")
+    path = weights.with_name(f"{name}_{what}.json")
+    return path if found and path.is_file() else None
+
+
+def read_config(path: PathLike) -> Mapping[str, Any]:
+    """The options of a textgenrnn ``config.json``."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError) as error:
+        raise ParrotletError(f"{os.fspath(path)}: it can not be read as a config.json ({error})") from None
+    if not isinstance(data, dict):
+        raise ParrotletError(f"{os.fspath(path)}: a config.json holds an object, not {type(data).__name__}")
+    return data

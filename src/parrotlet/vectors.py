@@ -1,0 +1,116 @@
+"""A model and texts come in; a vector for each text goes out, and what vectors are good for: maps and likeness."""
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from parrotlet.bundle import Bundle
+from parrotlet.errors import ParrotletError, UsageError
+from parrotlet.runtime import ReferenceRuntime, State
+from parrotlet.tokenizers import first_ids
+
+Floats = NDArray[np.float64]
+
+ROWS = 64  # texts read side by side
+PIECE = 1024  # tokens of a long text read at once
+PERPLEXITY = 30.0  # of t-SNE, where there are texts enough
+
+
+def text_vectors(bundle: Bundle, texts: Sequence[str]) -> Floats:
+    """What enters the output layer after each text has been read: (N, F) float64.
+
+    With a context of W ids only the first W tokens of a text count (textgenrnn, ``encode_text_vectors``); the vector of
+    a network with attention is then the average that it weighs. Else the whole text is read.
+    """
+    rows = [_ids(bundle, text) for text in texts]
+    network = bundle.settings.network
+    runtime = ReferenceRuntime(network, bundle.weights, len(bundle.tokenizer))
+    if network.context is None:
+        found = [_after(runtime, row) for row in rows]
+    else:
+        starts = range(0, len(rows), ROWS)
+        found = [_windows(runtime, rows[start : start + ROWS], network.context) for start in starts]
+    return np.concatenate(found).astype(np.float64)  # (N, F)
+
+
+def _ids(bundle: Bundle, text: str) -> NDArray[np.int64]:
+    if not isinstance(text, str):
+        raise UsageError(f"texts: each must be a text, not {type(text).__name__}")
+    ids = np.asarray(bundle.tokenizer.encode(text), np.int64)[: bundle.settings.network.context]
+    begins = bundle.card.form == "lines" and bundle.tokenizer.stop_learned
+    return np.concatenate((first_ids(bundle.tokenizer), ids)) if begins or not len(ids) else ids
+
+
+def _after(runtime: ReferenceRuntime, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The features after the last of these ids (T,), read from the beginning: (1, F)."""
+    state: State | None = None
+    for start in range(0, len(ids), PIECE):
+        features, state = runtime.features(ids[None, start : start + PIECE], state)
+    return features[:, -1]  # (1, F)
+
+
+def _windows(runtime: ReferenceRuntime, rows: Sequence[NDArray[np.int64]], context: int) -> NDArray[np.float32]:
+    """The features of the one window that ends each row: (B, F)."""
+    before = np.full((len(rows), context), runtime.vocabulary_size, np.float32)  # (B, W): empty places
+    for place, row in enumerate(rows):
+        known = row[:-1][-context:]
+        before[place, context - len(known) :] = known
+    features, _ = runtime.features(np.array([row[-1:] for row in rows]), State(before))
+    return features[:, 0]  # (B, F)
+
+
+class PrincipalComponents:
+    """The directions in which vectors differ most, by a singular value decomposition (Pearson 1901).
+
+    Has the names that scikit-learn's PCA has: ``fit_transform``, ``transform``, ``components_`` (K, F), ``mean_`` (F,),
+    ``explained_variance_`` (K,), ``explained_variance_ratio_`` (K,), ``n_components_``.
+    """
+
+    def __init__(self, n_components: int) -> None:
+        if isinstance(n_components, bool) or not isinstance(n_components, int) or n_components < 1:
+            raise UsageError(f"pca_dims must be a whole number from 1, not {n_components!r}")
+        self.n_components = n_components
+
+    def fit_transform(self, vectors: ArrayLike) -> Floats:
+        """Vectors (N, F) → (N, K), K the wanted dimensions, or N or F where those are fewer."""
+        given = np.asarray(vectors, np.float64)
+        if given.ndim != 2 or len(given) < 2:
+            raise UsageError("pca_dims needs more than one text: give several, or pca_dims=None")
+        self.mean_: Floats = given.mean(axis=0)
+        _, sizes, directions = np.linalg.svd(given - self.mean_, full_matrices=False)
+        # A direction and its opposite are alike: the largest share of each is taken as positive.
+        largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)  # (K, 1)
+        variance = sizes**2 / (len(given) - 1)
+        self.n_components_ = min(self.n_components, len(sizes))
+        self.components_: Floats = (directions * np.where(largest < 0, -1.0, 1.0))[: self.n_components_]
+        self.explained_variance_: Floats = variance[: self.n_components_]
+        self.explained_variance_ratio_: Floats = self.explained_variance_ / max(variance.sum(), np.finfo(float).tiny)
+        return self.transform(given)
+
+    def transform(self, vectors: ArrayLike) -> Floats:
+        """Vectors (N, F) of any texts in the dimensions found: (N, K)."""
+        return np.asarray((np.asarray(vectors, np.float64) - self.mean_) @ self.components_.T)  # (N, K)
+
+
+def neighbour_map(vectors: Floats, dims: int, seed: int | None = None) -> tuple[Floats, Any]:
+    """t-SNE (van der Maaten and Hinton 2008) by scikit-learn: (N, F) → (N, dims), and the object that made it."""
+    if len(vectors) < 2:
+        raise UsageError("tsne_dims needs more than one text")
+    try:
+        manifold = importlib.import_module("sklearn.manifold")
+    except ModuleNotFoundError:
+        raise ParrotletError(
+            f"tsne_dims = {dims} needs scikit-learn: pip install scikit-learn; pca_dims = {dims} works without"
+        ) from None
+    made = manifold.TSNE(dims, perplexity=min(PERPLEXITY, (len(vectors) - 1) / 3), random_state=seed)
+    return np.asarray(made.fit_transform(vectors), np.float64), made
+
+
+def cosine_similarity(one: ArrayLike, others: ArrayLike) -> Floats:
+    """The cosine of the angle between a vector (F,) and each of (N, F): (N,), 0 where one of them is zero."""
+    vector, rows = np.asarray(one, np.float64), np.asarray(others, np.float64)
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(vector)
+    return np.asarray(np.divide(rows @ vector, lengths, out=np.zeros(len(rows)), where=lengths > 0))  # (N,)
