@@ -6,10 +6,11 @@ import sys
 ROWS = {
     "quality": "bits per character after 1-3 minutes beside the plain prototype, on four long texts",
     "corpora": "held-out bits per token on the ten corpora, beside an interpolated n-gram model over the same tokens",
-    "writing": "characters per second of the public generate, beside a plain torch loop",
+    "writing": "characters per second of the public generate, beside a plain torch loop; --network textgenrnn",
     "startup": "time of --help, of the import and to the first character of generate",
     "kill": "kill -9 at random moments and --resume, compared bit for bit with a run that was never stopped",
     "large": "peak memory of training on a text of 1 GB",
+    "hostile": "thousands of damaged and hostile files of textgenrnn and Keras, imported",
     "prototype": "the plain prototype alone, on one file",
 }
 

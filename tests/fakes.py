@@ -25,6 +25,7 @@ class FakeTokenizer:
 
     level = "fake"
     stop = ID["<s>"]
+    stop_learned = True
     unknown_id = ID["<unk>"]
     unwritable = (ID["<unk>"],)
 

@@ -1,7 +1,5 @@
 """Laws of every runtime path over every network: both agree; rows do not mix; pieces equal the whole."""
 
-import itertools
-
 import numpy as np
 import pytest
 
@@ -19,61 +17,25 @@ from parrotlet.runtime import (
 from parrotlet.runtime.compiled import library
 from parrotlet.sampling import Rules
 from parrotlet.settings import NetworkSettings
+from tests.runtime_members import CARRYING, FAMILIES, NETWORKS, V, name_of, random_ids, random_weights
 
 needs_kernel = pytest.mark.skipif(isinstance(library(), str), reason=str(library()))
 paths = pytest.mark.parametrize("path", [p if p == "numpy" else pytest.param(p, marks=needs_kernel) for p in PATHS])
 
-V = 37
-CHOICES = itertools.product(
-    ["rnn", "lstm", "gru"], [1, 3], ["learned", "one-hot", "number"], [False, True], [False, True], [False, True]
-)
-NETWORKS = [
-    NetworkSettings(
-        kind=kind,
-        hidden=24,
-        layers=layers,
-        input=input,
-        embedding=24 if tied else 10,
-        layer_norm=norm,
-        residual=residual,
-        tied=tied,
-    )
-    for kind, layers, input, norm, residual, tied in CHOICES
-    if not (tied and input != "learned")
-]
-SOME = NETWORKS[::7]
+SOME = CARRYING[::7] + FAMILIES
+PROMPT = 4  # ids: fewer than some contexts, more than others
 LIVELY = Rules(
     temperature=0.9, top_p=0.95, min_p=0.01, repetition_penalty=1.2, frequency_penalty=0.1, penalty_window=9,
     dry_multiplier=0.8, dry_length=2, min_length=4,
 )  # fmt: skip
 
 
-def name_of(network: NetworkSettings) -> str:
-    flags = [flag for flag in ("layer_norm", "residual", "tied") if getattr(network, flag)]
-    return "-".join([network.kind, str(network.layers), network.input, *flags])
-
-
 each_network = pytest.mark.parametrize("network", NETWORKS, ids=name_of)
 some_networks = pytest.mark.parametrize("network", SOME, ids=name_of)
 
 
-def random_weights(network: NetworkSettings, vocabulary: int = V, scale: float = 2.0) -> dict[str, np.ndarray]:
-    """Lively weights; those of the recurrence stay small, or rounding would grow without end as in any chaotic map."""
-    random = np.random.default_rng(11)
-    shapes = expected_shapes(network, vocabulary)
-    scales = {name: 0.7 if "weight_hh" in name else scale for name in shapes}
-    return {
-        name: (random.normal(size=shape) * scales[name] / np.sqrt(shape[-1])).astype(np.float32)
-        for name, shape in shapes.items()
-    }
-
-
-def random_ids(rows: int, length: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, V, size=(rows, length))
-
-
 def write(runtime, n: int = 60, rows: int = 3, rules: Rules = LIVELY, **changes) -> Written:
-    prompts = random_ids(rows, 7)
+    prompts = random_ids(rows, PROMPT)
     logits, state = runtime.read(prompts)
     arguments = {
         "logits": logits[:, -1], "state": state, "n": n, "rules": rules, "seed": 5, "streams": list(range(rows)),
@@ -105,10 +67,17 @@ def test_the_law_of_agreement_rejects_a_broken_member() -> None:
 @needs_kernel
 @pytest.mark.parametrize("vocabulary,hidden", [(1, 1), (16, 16), (130, 33), (260, 70)])
 def test_every_width_of_tile(vocabulary: int, hidden: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"hidden": hidden, "layers": 2, "embedding": 19}
+    two = {"bidirectional": True, "context": 3, "padded": True}
+    networks = [
+        *(NetworkSettings(kind=kind, **sizes) for kind in ("rnn", "lstm", "gru", "convolution")),
+        *(NetworkSettings(kind="lstm", attention=attention, **two, **sizes) for attention in (False, True)),
+    ]
     for largest_table, input in ((packing.LARGEST_TABLE, "learned"), (0, "learned"), (0, "one-hot")):
         monkeypatch.setattr(packing, "LARGEST_TABLE", largest_table)  # 0: the embedding is not folded
-        for kind in ("rnn", "lstm", "gru"):
-            network = NetworkSettings(kind=kind, hidden=hidden, layers=2, embedding=19, input=input)
+        for network in networks:
+            if network.context is None:
+                network = network.model_copy(update={"input": input})
             weights = random_weights(network, vocabulary)
             ids = np.random.default_rng(3).integers(0, vocabulary, size=(18, 5))
             expected, _ = ReferenceRuntime(network, weights, vocabulary).read(ids)
@@ -141,7 +110,7 @@ def torch_logits(network: NetworkSettings, weights: dict[str, np.ndarray], ids: 
     return (x @ output.T + tensor["output.bias"]).detach().numpy()
 
 
-@each_network
+@pytest.mark.parametrize("network", CARRYING, ids=name_of)
 def test_numpy_agrees_with_torch(network: NetworkSettings) -> None:
     torch = pytest.importorskip("torch")
     weights, ids = random_weights(network), random_ids(2, 8)
@@ -175,7 +144,7 @@ def test_a_row_has_the_same_bits_in_every_batch(path: str, network: NetworkSetti
     runtime, ids = open_runtime(network, random_weights(network), V, path), random_ids(21, 12)
     together, state = runtime.read(ids)
     written = write(runtime, rows=21, n=30)
-    prompts = random_ids(21, 7)
+    prompts = random_ids(21, PROMPT)
     for rows in ([0], [4, 2, 9, 11, 20], [20]):
         alone, own = runtime.read(ids[rows])
         assert np.array_equal(alone, together[rows]) and np.array_equal(own.hidden, state.hidden[rows])
@@ -205,7 +174,7 @@ def test_writing_in_chunks_equals_writing_whole(path: str, network: NetworkSetti
     runtime, rules = open_runtime(network, random_weights(network), V, path), LIVELY.model_copy()
     rules = rules.model_copy(update={"penalty_window": window})
     whole = write(runtime, 50, rows=1, rules=rules, stop=None)
-    prompt = random_ids(1, 7)
+    prompt = random_ids(1, PROMPT)
     read, state = runtime.read(prompt)
     logits, ids, probabilities = read[:, -1], [], []
     for size in (1, 7, 0, 30, 12):
@@ -238,13 +207,13 @@ def test_rows_end_at_stop_and_probabilities_are_the_networks_own(path: str) -> N
     runtime = open_runtime(network, random_weights(network, scale=0.5), V, path)
     written = write(runtime, 200, rows=5, rules=Rules(min_length=4, top_p=0.9))
     assert len(set(written.lengths.tolist())) > 1 and not np.isin(written.ids[written.ids > 0], [1]).any()
-    prompts = random_ids(5, 7)
+    prompts = random_ids(5, PROMPT)
     for row, length in enumerate(written.lengths.tolist()):
         ids = written.ids[row, :length]
         assert length > 4 and 3 not in ids[:-1] and (ids[-1] == 3 or length == 200)
         assert not written.ids[row, length:].any()
         logits, _ = runtime.read(np.concatenate([prompts[row], ids])[None])
-        shares = np.exp(logits[0, 6:-1].astype(np.float64))
+        shares = np.exp(logits[0, PROMPT - 1 : -1].astype(np.float64))
         own = (shares / shares.sum(axis=1, keepdims=True))[np.arange(length), ids]
         assert np.allclose(own, written.probabilities[row, :length], atol=1e-6)
 
@@ -253,8 +222,8 @@ def test_rows_end_at_stop_and_probabilities_are_the_networks_own(path: str) -> N
 def test_greedy_writes_the_likeliest(path: str) -> None:
     runtime = open_runtime(NETWORKS[20], random_weights(NETWORKS[20]), V, path)
     written = write(runtime, 20, rows=1, rules=Rules(temperature=0), stop=None, banned=[])
-    logits, _ = runtime.read(np.concatenate([random_ids(1, 7), written.ids], axis=1))
-    assert logits[0, 6:-1].argmax(axis=1).tolist() == written.ids[0].tolist()
+    logits, _ = runtime.read(np.concatenate([random_ids(1, PROMPT), written.ids], axis=1))
+    assert logits[0, PROMPT - 1 : -1].argmax(axis=1).tolist() == written.ids[0].tolist()
 
 
 @needs_kernel

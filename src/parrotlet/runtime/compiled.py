@@ -16,15 +16,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parrotlet.errors import ParrotletError
-from parrotlet.runtime.interface import Floats, Request, State, Written, checked_ids, checked_request, checked_state
+from parrotlet.runtime.interface import (
+    Floats,
+    Request,
+    State,
+    Written,
+    beginning,
+    checked_ids,
+    checked_request,
+    checked_state,
+)
 from parrotlet.runtime.packing import PackedNetwork, aligned
-from parrotlet.runtime.shapes import STATE_PARTS, checked_weights
+from parrotlet.runtime.shapes import checked_weights, state_shape
 from parrotlet.runtime.structures import VERSION, CModel, CRequest, CRules, address, model_structure, rules_structure
 from parrotlet.sampling import Array, IdArray, Rules
 from parrotlet.settings import NetworkSettings
 
 ROWS = 16  # most rows of one call into C
+WINDOWS = 64  # most windows of one call into C
 WORTH_A_THREAD = 20_000_000  # products below which another thread costs more than it brings
+CALLS = ("pl_read", "pl_read_windows", "pl_pad", "pl_write")
 
 
 @functools.cache
@@ -35,9 +46,8 @@ def library() -> ctypes.CDLL | str:
         if spec is None or spec.origin is None:
             return "the compiled kernel was not built when parrotlet was installed (no C compiler?)"
         kernel = ctypes.CDLL(spec.origin)
-        for name in ("pl_version", "pl_best_level", "pl_sizes", "pl_work_size", "pl_read", "pl_write"):
+        for name in ("pl_version", "pl_best_level", "pl_sizes", "pl_work_size", "pl_distribution", *CALLS):
             getattr(kernel, name).restype = ctypes.c_int64
-        kernel.pl_distribution.restype = ctypes.c_int64
         kernel.pl_sizes.argtypes = [ctypes.c_int64]
         sizes = [int(kernel.pl_sizes(which)) for which in range(3)]
         if int(kernel.pl_version()) != VERSION or sizes != [ctypes.sizeof(each) for each in (CModel, CRules, CRequest)]:
@@ -45,6 +55,8 @@ def library() -> ctypes.CDLL | str:
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         kernel.pl_work_size.argtypes = [pointer, number, number]
         kernel.pl_read.argtypes = [pointer, number, pointer, number, number, pointer, pointer, pointer]
+        kernel.pl_read_windows.argtypes = [pointer, number, pointer, number, pointer, number, pointer, pointer]
+        kernel.pl_pad.argtypes = [pointer, number, pointer]
         kernel.pl_write.argtypes = [pointer, number, pointer, pointer, pointer]
         kernel.pl_distribution.argtypes = [pointer, number, pointer, pointer, pointer, pointer, number, number, pointer]
         kernel.pl_uniforms.argtypes = [ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64, number, pointer]
@@ -62,7 +74,7 @@ def processors() -> int:
 
 
 class CompiledRuntime:
-    """Every recurrent network in C: the same sums for a row whatever its batch, within 1e-5 of the numpy runtime.
+    """Every network in C: the same sums for a row whatever its batch, within 1e-5 of the numpy runtime.
 
     ``level`` picks the instructions: 4 is AVX-512, 3 AVX2, 0 what every processor of the kind has; None the best.
     Raises ParrotletError where there is no compiled kernel.
@@ -83,33 +95,52 @@ class CompiledRuntime:
         self._level = best if level is None or level > best else level
         self.network = network
         self.vocabulary_size = vocabulary
-        self.state_shape = (network.layers, STATE_PARTS[network.kind], network.hidden)  # of one row
+        self.state_shape = state_shape(network)  # of one row
+        self._context = network.context or 0
         self._packed = PackedNetwork(network, checked_weights(network, weights, vocabulary), vocabulary)
-        self._model = model_structure(network, self._packed, vocabulary)
-        self._products = network.layers * 2 * self._packed.gates * network.hidden**2 + network.hidden * vocabulary
+        self._model = model_structure(self._packed)
+        self._products = self._packed.products()
         self._local = threading.local()
+        if self._model.padded_states:
+            self._call("pl_pad", 1, False)
 
     def begin(self, rows: int) -> State:
-        """The state before any token: zeros (B, L, S, H)."""
-        return State(np.zeros((rows, *self.state_shape), np.float32))
+        """The state before any token (B, …): zeros, or with a context no ids yet."""
+        return beginning(rows, self.state_shape, self.vocabulary_size)
 
     def read(self, ids: ArrayLike, state: State | None = None) -> tuple[Floats, State]:
         """ids (B, T) → logits (B, T, V), and the state after the last."""
         checked = checked_ids(ids, self.vocabulary_size, 2)
         rows, length = checked.shape
-        hidden = checked_state(state or self.begin(rows), (rows, *self.state_shape)).copy()
+        hidden = checked_state(state or self.begin(rows), rows, self.state_shape, self.vocabulary_size)
         logits = np.empty((rows, length, self.vocabulary_size), np.float32)
+        if self._context:
+            return logits, self._read_windows(checked, hidden, logits)
+        after = hidden.copy()
 
         def read_rows(first: int, last: int) -> None:
-            status = self._library.pl_read(
-                ctypes.byref(self._model), self._level, self._memory(last - first, False), last - first, length,
-                address(checked[first:last]), address(hidden[first:last]), address(logits[first:last]),
-            )  # fmt: skip
-            _expect_success(status)
+            part = slice(first, last)
+            arrays = address(checked[part]), address(after[part]), address(logits[part])
+            self._call("pl_read", last - first, False, last - first, length, *arrays)
 
         if length:
-            self._over_rows(rows, length, read_rows)
-        return logits, State(hidden)
+            self._in_parts(rows, self._rows_together(rows, length), rows * length, read_rows)
+        return logits, State(after)
+
+    def _read_windows(self, ids: IdArray, hidden: Floats, logits: Floats) -> State:
+        """Fills the logits of every window of ids (B, T) after those of the state (B, W); the new state."""
+        rows, length = ids.shape
+        read = np.ascontiguousarray(np.concatenate([hidden.astype(np.int64), ids], axis=1))  # (B, W + T)
+        starts = (np.arange(rows)[:, None] * read.shape[1] + np.arange(1, length + 1)).reshape(-1)  # (B * T,)
+        flat = logits.reshape(rows * length, self.vocabulary_size)
+
+        def read_some(first: int, last: int) -> None:
+            count, arrays = last - first, (address(starts[first:last]), address(flat[first:last]))
+            self._call("pl_read_windows", 1, False, read.size, address(read), count, *arrays)
+
+        block = min(WINDOWS, -(-len(starts) // (ROWS * processors())) * ROWS)
+        self._in_parts(len(starts), block, len(starts), read_some)
+        return State(np.array(read[:, length:], np.float32))
 
     def write(
         self,
@@ -133,6 +164,7 @@ class CompiledRuntime:
         ids, probabilities = np.zeros((rows, n), np.int64), np.zeros((rows, n), np.float32)
         lengths = np.zeros(rows, np.int64)
         past, filled = _history_block(request)
+        context = _context_block(request, self._context)
         wanted, keep = rules_structure(rules, request.stop, request.banned)
 
         def write_rows(first: int, last: int) -> None:
@@ -141,31 +173,45 @@ class CompiledRuntime:
                 rows=last - first, count=n, seed=seed, history_capacity=past.shape[1],
                 streams=address(request.streams[part]), positions=address(request.positions[part]),
                 history=address(past[part]), history_lengths=address(filled[part]),
-                logits=address(request.logits[part]), state=address(request.state.hidden[part]), ids=address(ids[part]),
+                logits=address(request.logits[part]),
+                state=None if self._context else address(request.state.hidden[part]),
+                context=address(context[part]) if self._context else None, ids=address(ids[part]),
                 probabilities=address(probabilities[part]), lengths=address(lengths[part]),
             )  # fmt: skip
-            status = self._library.pl_write(
-                ctypes.byref(self._model), self._level, self._memory(last - first, True), ctypes.byref(wanted),
-                ctypes.byref(structure),
-            )  # fmt: skip
-            _expect_success(status)
+            self._call("pl_write", last - first, True, ctypes.byref(wanted), ctypes.byref(structure))
 
         if n:
-            self._over_rows(rows, n, write_rows)
+            self._in_parts(rows, self._rows_together(rows, n), rows * n, write_rows)
         del keep  # the arrays that the structure of the rules points into had to live until here
+        for row, written in enumerate(lengths.tolist() if self._context else ()):
+            read = written - int(written > 0 and ids[row, written - 1] == stop)  # the id that ends a row is not read
+            request.state.hidden[row] = context[row, read : read + self._context]
         return Written(ids, probabilities, lengths, request.logits, request.state)
 
-    def _over_rows(self, rows: int, tokens: int, work: Callable[[int, int], None]) -> None:
-        """Calls ``work(first, last)`` for blocks of rows, on several threads where that pays."""
-        threads = min(processors(), rows, 1 + rows * tokens * self._products // WORTH_A_THREAD)
-        block = min(ROWS, -(-rows // (4 * threads)) * 4) if rows else 1  # four rows share each weight that is loaded
-        parts = [(first, min(first + block, rows)) for first in range(0, rows, block)]
-        if threads > 1 and len(parts) > 1:
+    def _rows_together(self, rows: int, tokens: int) -> int:
+        """How many rows one call into C takes: a multiple of the four that share each weight that is loaded."""
+        return min(ROWS, -(-rows // (4 * self._threads(rows, rows * tokens))) * 4)
+
+    def _threads(self, parts: int, tokens: int) -> int:
+        """How many threads pay for so many parts and so many tokens in all."""
+        return max(1, min(processors(), parts, 1 + tokens * self._products // WORTH_A_THREAD))
+
+    def _in_parts(self, size: int, block: int, tokens: int, work: Callable[[int, int], None]) -> None:
+        """Calls ``work(first, last)`` for blocks of ``size`` rows or windows, on several threads where that pays."""
+        parts = [(first, min(first + block, size)) for first in range(0, size, max(1, block))]
+        threads = self._threads(len(parts), tokens)
+        if threads > 1:
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(lambda part: work(*part), parts))
         else:
             for part in parts:
                 work(*part)
+
+    def _call(self, name: str, rows: int, counted: bool, *arguments: object) -> None:
+        """Calls C with the model, the level and this thread's working memory for so many rows."""
+        memory = self._memory(rows, counted)
+        status = getattr(self._library, name)(ctypes.byref(self._model), self._level, memory, *arguments)
+        _expect_success(status)
 
     def _memory(self, rows: int, counted: bool) -> int:
         """The address of this thread's working memory, large enough for so many rows."""
@@ -193,6 +239,15 @@ def _history_block(request: Request) -> tuple[IdArray, IdArray]:
     return block, lengths
 
 
+def _context_block(request: Request, context: int) -> IdArray:
+    """The last ids of each row with room for what will be written, (B, W + n); empty where there is no context."""
+    rows = len(request.history)
+    block = np.zeros((rows, context + request.n if context else 0), np.int64)
+    if context:
+        block[:, :context] = request.state.hidden
+    return block
+
+
 def compiled_distribution(
     runtime: CompiledRuntime,
     logits: Floats,
@@ -209,12 +264,11 @@ def compiled_distribution(
         raise ParrotletError(f"logits should have the shape ({runtime.vocabulary_size},), not {values.shape}")
     wanted, keep = rules_structure(rules, stop, checked_ids(banned, runtime.vocabulary_size, 1))
     probabilities = np.zeros(runtime.vocabulary_size, np.float32)
-    status = runtime._library.pl_distribution(
-        ctypes.byref(runtime._model), runtime._level, runtime._memory(1, True), ctypes.byref(wanted), address(values),
-        address(checked), len(checked), position, address(probabilities),
+    runtime._call(
+        "pl_distribution", 1, True, ctypes.byref(wanted), address(values), address(checked), len(checked), position,
+        address(probabilities),
     )  # fmt: skip
     del keep
-    _expect_success(status)
     return probabilities
 
 

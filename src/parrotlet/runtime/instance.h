@@ -2,6 +2,7 @@
 #include "vector.h"
 
 #include "cells.h"
+#include "layers.h"
 #include "rules.h"
 #include "engine.h"
 
@@ -20,3 +21,4 @@
 #undef UNIT
 #undef UNIT_VECTORS
 #undef ONE_ROW
+#undef ROWS_TOGETHER

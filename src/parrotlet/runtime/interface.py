@@ -17,7 +17,10 @@ LARGEST_COUNT = 1 << 31
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a network remembers of each row: hidden (B, L, S, H) float32; S = 2 for lstm (hidden, cell), else 1."""
+    """What a network remembers of each row: hidden (B, …) float32, of the shape that ``shapes.state_shape`` gives.
+
+    Of a network with a context these are whole numbers: its last ids, oldest first.
+    """
 
     hidden: Floats
 
@@ -44,7 +47,7 @@ class Runtime(Protocol):
     def vocabulary_size(self) -> int: ...
 
     def begin(self, rows: int) -> State:
-        """The state before any token: zeros."""
+        """The state before any token."""
         ...
 
     def read(self, ids: ArrayLike, state: State | None = None) -> tuple[Floats, State]:
@@ -102,11 +105,31 @@ def checked_ids(ids: ArrayLike, vocabulary: int, dimensions: int) -> IdArray:
     return np.ascontiguousarray(array, np.int64)
 
 
-def checked_state(state: State, shape: tuple[int, ...]) -> Floats:
-    """The state's array as C-ordered float32 of this shape; raises UsageError."""
-    if state.hidden.shape != shape:
-        raise UsageError(f"the state should have the shape {shape}, not {state.hidden.shape}")
-    return np.ascontiguousarray(state.hidden, np.float32)
+def beginning(rows: int, shape: tuple[int, ...], vocabulary: int) -> State:
+    """The state before any token; ``shape`` is that of one row. Zeros, or with a context (W,) no ids yet."""
+    return State(np.full((rows, *shape), vocabulary if len(shape) == 1 else 0, np.float32))
+
+
+def checked_state(state: State, rows: int, shape: tuple[int, ...], vocabulary: int) -> Floats:
+    """The state's array as C-ordered float32; ``shape`` is that of one row. Raises UsageError.
+
+    Of a network with a context (W,) it must hold ids, the vocabulary's size where there is none, those places first.
+    """
+    if state.hidden.shape != (rows, *shape):
+        raise UsageError(f"the state should have the shape {(rows, *shape)}, not {state.hidden.shape}")
+    hidden = np.ascontiguousarray(state.hidden, np.float32)
+    if len(shape) == 1:
+        if not ((hidden >= 0) & (hidden <= vocabulary) & (hidden == np.floor(hidden))).all():
+            raise UsageError(f"the state of a network with a context should hold whole numbers in 0 … {vocabulary}")
+        empty = hidden == vocabulary
+        if (empty[:, 1:] & ~empty[:, :-1]).any():
+            raise UsageError(f"in a context the empty places ({vocabulary}) should come before all ids")
+    return hidden
+
+
+def windows_of(ids: IdArray, context: int) -> IdArray:
+    """The ``context`` ids that end at each id after the first ``context``: (B, W + T) → a view (B, T, W)."""
+    return np.lib.stride_tricks.sliding_window_view(ids, context, axis=1)[:, 1:]
 
 
 def _checked_numbers(name: str, values: ArrayLike, rows: int) -> IdArray:
@@ -138,7 +161,7 @@ def checked_request(
 ) -> Request:
     """The arguments of ``write``, each of the right type and range, never aliasing what the caller keeps.
 
-    ``shape`` is (L, S, H), of one row's state. Raises UsageError.
+    ``shape`` is that of one row's state. Raises UsageError.
     """
     rows = logits.shape[0] if logits.ndim == 2 else -1
     if logits.shape != (rows, vocabulary):
@@ -156,7 +179,7 @@ def checked_request(
         raise UsageError("every token is banned: nothing is left to write")
     return Request(
         logits=np.array(logits, np.float32, order="C"),
-        state=State(np.array(checked_state(state, (rows, *shape)))),
+        state=State(np.array(checked_state(state, rows, shape, vocabulary))),
         n=n,
         rules=rules,
         seed=seed,

@@ -160,33 +160,36 @@ static int pl_level(void) {
 
 /* Carves the working memory out of `memory`; with null only measures. Returns the floats it takes. */
 static int64_t pl_work_open(const pl_model *model, int64_t rows, int counted, float *memory, pl_work *work) {
-    const int64_t width = model->padded > model->embedding ? model->padded : (model->embedding + 15) / 16 * 16;
-    const int64_t gates = model->gates * model->padded, padded = model->vocabulary_padded;
-    const int64_t state = model->layers * 2 * model->padded;
-    const int64_t sizes[11] = {PL_ITEMS * width, PL_ITEMS * gates, rows * gates, rows * state, PL_ROWS * padded,
-                               padded, padded, padded, padded, padded, counted ? rows * padded : 0};
-    int64_t offsets[11], total = 0;
+    const int64_t padded = model->vocabulary_padded, context = (model->context + 15) / 16 * 16;
+    const int64_t items = model->context ? model->windows * model->context : PL_ITEMS;
+    const int64_t slots = model->context ? model->windows : rows;
+    const int64_t sizes[13] = {items * model->width, PL_ITEMS * model->most_sums, PL_ROWS * model->most_sums,
+                               slots * model->state, model->attention ? PL_ROWS * model->width : 0, context,
+                               PL_ROWS * padded, padded, padded, padded, padded, padded, counted ? rows * padded : 0};
+    int64_t offsets[13], total = 0;
     int i;
-    for (i = 0; i < 11; i++) {
+    for (i = 0; i < 13; i++) {
         offsets[i] = total;
         total += sizes[i];
     }
     if (!memory) return total;
-    work->width = width;
-    work->x = memory + offsets[0];
-    work->z = memory + offsets[1];
+    work->items = memory + offsets[0];
+    work->sums = memory + offsets[1];
     work->gates = memory + offsets[2];
     work->state = memory + offsets[3];
-    work->logits = memory + offsets[4];
-    work->values = memory + offsets[5];
-    work->mass = memory + offsets[6];
-    work->rank = memory + offsets[7];
-    work->list = (int32_t *)(void *)(memory + offsets[9]);
-    work->longest = (int32_t *)(void *)(memory + offsets[8]);
-    work->counts = counted ? (int32_t *)(void *)(memory + offsets[10]) : 0;
-    memset(work->x, 0, (size_t)sizes[0] * sizeof(float));
-    memset(work->longest, 0, (size_t)sizes[8] * sizeof(int32_t));
-    if (counted) memset(work->counts, 0, (size_t)sizes[10] * sizeof(int32_t));
+    work->average = memory + offsets[4];
+    work->chances = memory + offsets[5];
+    work->logits = memory + offsets[6];
+    work->values = memory + offsets[7];
+    work->mass = memory + offsets[8];
+    work->rank = memory + offsets[9];
+    work->list = (int32_t *)(void *)(memory + offsets[10]);
+    work->longest = (int32_t *)(void *)(memory + offsets[11]);
+    work->counts = counted ? (int32_t *)(void *)(memory + offsets[12]) : 0;
+    memset(work->items, 0, (size_t)sizes[0] * sizeof(float)); /* what no layer writes must be a number */
+    memset(work->longest, 0, (size_t)sizes[11] * sizeof(int32_t));
+    if (counted) memset(work->counts, 0, (size_t)sizes[12] * sizeof(int32_t));
+    memset(work->read, 0, sizeof(work->read));
     return total;
 }
 
@@ -199,6 +202,17 @@ static int pl_all_within(const int64_t *ids, int64_t n, int64_t limit) {
     for (i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= limit) return 0;
     return 1;
+}
+
+/* A window: nothing but empty places (the id `vocabulary`), then nothing but ids. */
+static int pl_window_within(const pl_model *model, const int64_t *ids) {
+    int64_t empty = 0;
+    while (empty < model->context && ids[empty] == model->vocabulary) empty++;
+    return pl_all_within(ids + empty, model->context - empty, model->vocabulary);
+}
+
+static int pl_model_within(const pl_model *model, int64_t level) {
+    return level <= pl_level() && model->layers <= PL_LAYERS && model->windows <= PL_ROWS;
 }
 
 static int pl_rules_within(const pl_model *model, const pl_rules *rules) {
@@ -221,10 +235,35 @@ EXPORT int64_t pl_work_size(const pl_model *model, int64_t rows, int64_t counted
 EXPORT int64_t pl_read(const pl_model *model, int64_t level, float *memory, int64_t rows, int64_t length,
                        const int64_t *ids, float *state, float *logits) {
     pl_work work;
-    if (rows < 1 || rows > PL_ROWS || level > pl_level() || model->layers > PL_LAYERS) return -1;
+    if (rows < 1 || rows > PL_ROWS || model->context || !pl_model_within(model, level)) return -1;
     if (!pl_all_within(ids, rows * length, model->vocabulary)) return -1;
     pl_work_open(model, rows, 0, memory, &work);
     CALL(level, read, (model, &work, rows, length, ids, state, logits));
+    return 0;
+}
+
+/* Windows of a network with a context: the k-th begins at ids[starts[k]], of `length` ids in all. */
+EXPORT int64_t pl_read_windows(const pl_model *model, int64_t level, float *memory, int64_t length,
+                               const int64_t *ids, int64_t count, const int64_t *starts, float *logits) {
+    pl_work work;
+    int64_t k;
+    if (!model->context || !pl_model_within(model, level)) return -1;
+    for (k = 0; k < count; k++) {
+        if (starts[k] < 0 || starts[k] + model->context > length) return -1;
+        if (!pl_window_within(model, ids + starts[k])) return -1;
+        if (ids[starts[k] + model->context - 1] == model->vocabulary) return -1;
+    }
+    pl_work_open(model, 1, 0, memory, &work);
+    CALL(level, read_windows, (model, &work, ids, count, starts, logits));
+    return 0;
+}
+
+/* Fills the arrays that the model's padded_states and padded_items point to. */
+EXPORT int64_t pl_pad(const pl_model *model, int64_t level, float *memory) {
+    pl_work work;
+    if (!model->context || !model->padded_states || !pl_model_within(model, level)) return -1;
+    pl_work_open(model, 1, 0, memory, &work);
+    CALL(level, pad, (model, &work));
     return 0;
 }
 
@@ -232,8 +271,8 @@ EXPORT int64_t pl_write(const pl_model *model, int64_t level, float *memory, con
                         pl_request *request) {
     pl_work work;
     int64_t row;
-    if (request->rows < 1 || request->rows > PL_ROWS || level > pl_level() || model->layers > PL_LAYERS) return -1;
-    if (!pl_rules_within(model, rules)) return -1;
+    if (request->rows < 1 || request->rows > PL_ROWS || !pl_model_within(model, level)) return -1;
+    if (!pl_rules_within(model, rules) || (model->context ? !request->context : !request->state)) return -1;
     pl_work_open(model, request->rows, pl_counted(rules), memory, &work);
     for (row = 0; row < request->rows; row++) {
         const int64_t *history = request->history + row * request->history_capacity;
@@ -241,6 +280,9 @@ EXPORT int64_t pl_write(const pl_model *model, int64_t level, float *memory, con
         if (length < 0 || request->positions[row] < 0) return -1;
         if (request->history_capacity && length + request->count > request->history_capacity) return -1;
         if (!pl_all_within(history, length, model->vocabulary)) return -1;
+        if (model->context &&
+            !pl_window_within(model, request->context + row * (model->context + request->count)))
+            return -1;
         if (work.counts) pl_count(rules, history, length, work.counts + row * model->vocabulary_padded);
     }
     CALL(level, write, (model, &work, rules, request));
@@ -252,7 +294,7 @@ EXPORT int64_t pl_distribution(const pl_model *model, int64_t level, float *memo
                                const float *logits, const int64_t *history, int64_t length, int64_t position,
                                float *probabilities) {
     pl_work work;
-    if (level > pl_level() || position < 0 || !pl_rules_within(model, rules)) return -1;
+    if (!pl_model_within(model, level) || position < 0 || !pl_rules_within(model, rules)) return -1;
     if (!pl_all_within(history, length, model->vocabulary)) return -1;
     pl_work_open(model, 1, pl_counted(rules), memory, &work);
     if (work.counts) pl_count(rules, history, length, work.counts);

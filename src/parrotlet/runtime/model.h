@@ -1,36 +1,66 @@
 /* The shapes that Python and C agree on: a packed network, the rules, one request to write.
- * compiled.py mirrors these structures field by field and checks their sizes when it loads the library. */
+ * structures.py mirrors these structures field by field; compiled.py checks their sizes when it loads the library. */
 #ifndef PARROTLET_MODEL_H
 #define PARROTLET_MODEL_H
 
 #include <stdint.h>
 
-#define PL_VERSION 1
+#define PL_VERSION 2
 #define PL_LAYERS 32 /* most layers of a network */
-#define PL_ROWS 16   /* most rows of one call */
-#define PL_ITEMS 32  /* most (row, time) pairs that are advanced together */
+#define PL_ROWS 16   /* most rows of one call, most windows evaluated together */
+#define PL_ITEMS 32  /* most (row, time) pairs whose sums over the input are taken together */
 
-enum { PL_RNN = 0, PL_LSTM = 1, PL_GRU = 2 };
+enum { PL_RNN = 0, PL_LSTM = 1, PL_GRU = 2, PL_DENSE = 3, PL_CONVOLUTION = 4 };
+enum { PL_TANH = 0, PL_RELU = 1, PL_SIGMOID = 2, PL_LINEAR = 3, PL_HARD_SIGMOID = 4, PL_HARD_SIGMOID_KERAS2 = 5 };
 
-/* Matrices are packed for streaming (see product in vector.h); widths are padded to multiples of 16. */
+/* One direction of a layer. Matrices are packed for streaming (see product in vector.h). */
 typedef struct {
-    const float *input;          /* packed (in, gates * padded); null where folded into the table */
-    const float *input_bias;     /* (gates * padded) */
-    const float *recurrent;      /* packed (hidden, gates * padded) */
+    const float *input;          /* packed (inputs, sums); null where folded into the table */
+    const float *input_bias;     /* (sums) */
+    const float *recurrent;      /* packed (units, sums); with a candidate (units, 2 * padded) */
     const float *recurrent_bias; /* gru: (padded), the new gate's own bias; else null */
-    const float *norm_weight;    /* (padded) or null */
-    const float *norm_bias;      /* (padded) or null */
+    const float *candidate;      /* gru that resets before the product: packed (units, padded); else null */
+} pl_direction;
+
+/* `sums` numbers are taken over its input at each step: gates * padded, where padded is units rounded up to 16. An item
+ * (what is known of one row at one step) is a row of columns; each layer reads some and writes its own. */
+typedef struct {
+    int64_t kind, units, padded, sums;
+    int64_t directions; /* 2: a second cell reads the window backwards */
+    int64_t final;      /* what leaves at the last step is the state after the whole window, of each direction */
+    int64_t activation, gate;
+    int64_t inputs;   /* columns that enter */
+    int64_t from, to; /* the first column that enters, the first that leaves; padded for each direction */
+    int64_t residual; /* what enters is added to what leaves */
+    int64_t state;    /* where its part of a row's state begins */
+    int64_t place;    /* its place among the layers of a state as Python sees it */
+    int64_t dilation; /* convolution: steps between taps */
+    const float *norm_weight; /* (padded) or null */
+    const float *norm_bias;
+    pl_direction direction[2];
 } pl_layer;
 
 typedef struct {
-    int64_t kind, layers, hidden, padded, gates;
-    int64_t vocabulary, vocabulary_padded;
-    int64_t embedding;    /* width of a table row that is an embedding; 0 where the table is folded */
-    int64_t table_stride; /* floats from one row of the table to the next */
-    int64_t residual;
-    const float *table;       /* (vocabulary, table_stride): folded rows start the sums of layer 0 */
-    const float *output;      /* packed (hidden, vocabulary_padded) */
+    int64_t layers, vocabulary, vocabulary_padded;
+    int64_t width;     /* columns of an item */
+    int64_t most_sums; /* of any layer */
+    int64_t state;     /* floats of a row's state inside */
+    int64_t state_layers, state_parts, state_units; /* a row's state as Python sees it; convolution: parts are steps */
+    int64_t context;   /* ids of a window; 0 where a state is carried on */
+    int64_t padding;   /* empty places are read as the id `vocabulary`; else a window is shorter */
+    int64_t windows;   /* most windows evaluated together */
+    int64_t ahead;     /* most windows of one text begun before their ids are known; 1 where a layer reads back */
+    int64_t taps;      /* convolution: what a layer looks at */
+    int64_t features, feature_column; /* what enters the output layer, the first of its columns */
+    int64_t raw;          /* columns of an embedding */
+    int64_t table_stride;
+    const float *table;     /* (ids, table_stride): the sums over the input of layer 0; null where not folded */
+    const float *raw_table; /* (ids, raw): embeddings; null where nothing needs them */
+    const float *attention; /* (width) or null */
+    const float *output;  /* packed (features, vocabulary_padded) */
     const float *output_bias; /* (vocabulary_padded) */
+    float *padded_states; /* (context, state): after k paddings; or null */
+    float *padded_items;  /* (context, width): what is known of padding k; or null */
     pl_layer layer[PL_LAYERS];
 } pl_model;
 
@@ -54,26 +84,38 @@ typedef struct {
     int64_t *history;          /* (rows, history_capacity) */
     int64_t *history_lengths;  /* (rows) */
     float *logits;             /* (rows, vocabulary): read and replaced */
-    float *state;              /* (rows, layers, 1 or 2, hidden): read and replaced */
+    float *state;              /* (rows, state_layers, state_parts, state_units): read and replaced; or null */
+    int64_t *context;          /* (rows, context + count): the last ids, then those that are written; or null */
     int64_t *ids;              /* (rows, count) */
     float *probabilities;      /* (rows, count) */
     int64_t *lengths;          /* (rows) */
 } pl_request;
 
-/* Working memory, carved by work_size and work_open in engine.h out of one block that Python owns. */
+/* Rows, or windows, that are read side by side: of each the steps begin .. begin + count - 1. */
 typedef struct {
-    int64_t width; /* floats per item of x */
-    float *x;      /* (PL_ITEMS, width): what enters a layer, then what leaves it */
-    float *z;      /* (PL_ITEMS, gates * padded): sums over the input */
-    float *gates;  /* (rows, gates * padded) */
-    float *state;  /* (rows, layers, 2, padded) */
-    float *logits; /* (PL_ROWS, vocabulary_padded) */
-    float *values; /* (vocabulary_padded): logits under the rules */
-    float *mass;   /* (vocabulary_padded): exponentials of them */
-    float *rank;   /* (vocabulary_padded): the order of the candidates */
+    int64_t rows, steps; /* steps: most of any row; with a context all of a window, though only some be read now */
+    const int64_t *ids[PL_ROWS];
+    int64_t first[PL_ROWS]; /* steps before it are paddings whose outcome is known, or nothing */
+    int64_t begin[PL_ROWS], count[PL_ROWS];
+    int64_t slot[PL_ROWS]; /* where its state and its items are */
+} pl_block;
+
+/* Working memory, carved by pl_work_open in kernel.c out of one block that Python owns. */
+typedef struct {
+    float *items;   /* (items, width): item slot * steps + t */
+    float *sums;    /* (PL_ITEMS, most_sums): sums over the input */
+    float *gates;   /* (PL_ROWS, most_sums) */
+    float *state;   /* (rows, state) */
+    float *average; /* (PL_ROWS, width): what attention gives */
+    float *chances; /* (context): its weights */
+    float *logits;  /* (PL_ROWS, vocabulary_padded) */
+    float *values;  /* (vocabulary_padded): logits under the rules */
+    float *mass;    /* (vocabulary_padded): exponentials of them */
+    float *rank;    /* (vocabulary_padded): the order of the candidates */
     int32_t *list;    /* (vocabulary_padded): ids that are left */
     int32_t *longest; /* (vocabulary_padded): repeated lengths; zero between calls */
     int32_t *counts;  /* (rows, vocabulary_padded): recent occurrences */
+    int64_t read[PL_ROWS]; /* convolution: steps each row has read, which turns its ring */
 } pl_work;
 
 #endif

@@ -5,55 +5,63 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parrotlet.runtime.interface import Floats, Request, State, Written, checked_ids, checked_request, checked_state
-from parrotlet.runtime.shapes import STATE_PARTS, checked_weights
-from parrotlet.sampling import Rules, distribution, draw, uniforms
+from parrotlet.runtime.cells import (
+    FUNCTIONS,
+    averaged,
+    convolved,
+    direction_weights,
+    normalised,
+    recurrent,
+    rowwise,
+    window_layer,
+)
+from parrotlet.runtime.interface import (
+    Floats,
+    Request,
+    State,
+    Written,
+    beginning,
+    checked_ids,
+    checked_request,
+    checked_state,
+    windows_of,
+)
+from parrotlet.runtime.shapes import STATE_PARTS, checked_weights, dilations, features_width, layers_of, state_shape
+from parrotlet.sampling import IdArray, Rules, distribution, draw, uniforms
 from parrotlet.settings import NetworkSettings
 
-NORM_EPSILON = 1e-5
-
-
-def sigmoid(x: Floats) -> Floats:
-    """1 / (1 + exp(−x)), written with tanh so that nothing overflows."""
-    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * x), np.float32)
-
-
-def rowwise(x: Floats, weight: Floats) -> Floats:
-    """x @ weight.T, one row at a time: a row's bits do not depend on the rows beside it. (B, I), (O, I) → (B, O)."""
-    return np.asarray(np.matmul(weight, x[:, :, None])[:, :, 0])
-
-
-def normalised(x: Floats, weight: Floats, bias: Floats) -> Floats:
-    """Layer normalisation (Ba et al. 2016) over the last axis."""
-    centred = x - x.mean(axis=-1, keepdims=True)
-    variance = (centred * centred).mean(axis=-1, keepdims=True)
-    return np.asarray(centred / np.sqrt(variance + np.float32(NORM_EPSILON)) * weight + bias)
+LARGEST_BLOCK = 1 << 22  # floats that enter the layers of all windows evaluated together
 
 
 class ReferenceRuntime:
-    """Every recurrent network, step by step, as its formulas stand in the documentation of torch."""
+    """Every network, layer by layer and step by step, as its formulas stand in cells.py."""
 
     def __init__(self, network: NetworkSettings, weights: Mapping[str, NDArray[np.float32]], vocabulary: int) -> None:
         self.network = network
         self.weights = checked_weights(network, weights, vocabulary)
         self.vocabulary_size = vocabulary
-        self.state_shape = (network.layers, STATE_PARTS[network.kind], network.hidden)  # of one row
+        self.state_shape = state_shape(network)  # of one row
+        self._layers = layers_of(network, vocabulary)
+        self._features = features_width(network, vocabulary)
         if network.tied:
             self.weights["output.weight"] = self.weights["embedding.weight"]
 
     def begin(self, rows: int) -> State:
-        """The state before any token: zeros (B, L, S, H)."""
-        return State(np.zeros((rows, *self.state_shape), np.float32))
+        """The state before any token (B, …): zeros, or with a context no ids yet."""
+        return beginning(rows, self.state_shape, self.vocabulary_size)
 
     def read(self, ids: ArrayLike, state: State | None = None) -> tuple[Floats, State]:
         """ids (B, T) → logits (B, T, V), and the state after the last."""
+        features, after = self.features(ids, state)
+        return self._logits(features), after
+
+    def features(self, ids: ArrayLike, state: State | None = None) -> tuple[Floats, State]:
+        """ids (B, T) → what enters the output layer after each (B, T, F), and the state after the last."""
         checked = checked_ids(ids, self.vocabulary_size, 2)
-        rows, length = checked.shape
-        hidden = checked_state(state or self.begin(rows), (rows, *self.state_shape))
-        logits = np.empty((rows, length, self.vocabulary_size), np.float32)
-        for t in range(length):
-            logits[:, t], hidden = self._step(checked[:, t], hidden)
-        return logits, State(hidden.copy() if state and hidden is state.hidden else hidden)
+        rows = len(checked)
+        hidden = checked_state(state or self.begin(rows), rows, self.state_shape, self.vocabulary_size)
+        features, after = self._advance(checked, hidden)
+        return features, State(np.array(after))
 
     def write(
         self,
@@ -80,7 +88,7 @@ class ReferenceRuntime:
             lengths[row] = self._write_row(request, row, ids[row], probabilities[row])
         return Written(ids, probabilities, lengths, request.logits, request.state)
 
-    def _write_row(self, request: Request, row: int, ids: NDArray[np.int64], probabilities: Floats) -> int:
+    def _write_row(self, request: Request, row: int, ids: IdArray, probabilities: Floats) -> int:
         """Fills one row and replaces its logits and state in the request; how many tokens it wrote goes out."""
         logits, hidden = request.logits[row : row + 1], request.state.hidden[row : row + 1]
         start, banned = int(request.positions[row]), request.banned.tolist()
@@ -93,48 +101,103 @@ class ReferenceRuntime:
             history = np.append(history, id)[-(request.rules.memory or 0) :] if request.rules.memory != 0 else history
             if id == request.stop:
                 return i + 1
-            logits[:], hidden[:] = self._step(ids[i : i + 1], hidden)
+            features, hidden[:] = self._advance(ids[None, i : i + 1], hidden)
+            logits[:] = self._logits(features)[:, 0]
         return request.n
 
-    def _step(self, ids: NDArray[np.int64], state: Floats) -> tuple[Floats, Floats]:
-        """One id per row (B,), state (B, L, S, H) → logits (B, V), new state."""
-        after = np.empty_like(state)
-        x = np.zeros(0, np.float32)
-        for layer in range(self.network.layers):
-            name = f"layers.{layer}."
-            from_input = self._first_sums(ids) if layer == 0 else rowwise(x, self.weights[name + "weight_ih_l0"])
-            from_input = from_input + self.weights[name + "bias_ih_l0"]  # (B, G*H)
-            from_state = rowwise(state[:, layer, 0], self.weights[name + "weight_hh_l0"])
-            from_state = from_state + self.weights[name + "bias_hh_l0"]  # (B, G*H)
-            after[:, layer] = self._cell(from_input, from_state, state[:, layer])
-            leaving = after[:, layer, 0]
-            x = leaving + x if self.network.residual and layer > 0 else leaving
-            if self.network.layer_norm:
-                x = normalised(x, self.weights[f"norms.{layer}.weight"], self.weights[f"norms.{layer}.bias"])
-        return rowwise(x, self.weights["output.weight"]) + self.weights["output.bias"], after
+    def _logits(self, features: Floats) -> Floats:
+        return rowwise(features, self.weights["output.weight"]) + self.weights["output.bias"]  # (B, T, V)
 
-    def _first_sums(self, ids: NDArray[np.int64]) -> Floats:
-        """What the ids bring to the first layer, before its bias: (B,) → (B, G*H)."""
-        weight = self.weights["layers.0.weight_ih_l0"]
-        if self.network.input == "learned":
-            return rowwise(self.weights["embedding.weight"][ids], weight)
-        if self.network.input == "one-hot":
+    def _advance(self, ids: IdArray, hidden: Floats) -> tuple[Floats, Floats]:
+        """ids (B, T), state → what enters the output layer (B, T, F), new state."""
+        if self.network.context is not None:
+            return self._read_windows(ids, hidden)
+        if self.network.kind == "convolution":
+            return self._convolve(ids, hidden)
+        return self._carry_on(ids, hidden)
+
+    def _carry_on(self, ids: IdArray, hidden: Floats) -> tuple[Floats, Floats]:
+        """Recurrent layers that carry their state on, then dense ones: state (B, L, S, H)."""
+        after = np.zeros_like(hidden)
+        x = np.zeros((*ids.shape, 0), np.float32)
+        for index, layer in enumerate(self._layers):
+            if layer.settings.kind == "dense":
+                x = self._dense(x, index)
+                continue
+            parts, units = STATE_PARTS[layer.settings.kind], layer.settings.units
+            weights = direction_weights(self.weights, index, layer)[0]
+            sums = self._sums(ids, x, index, weights["weight_ih_l0"])
+            leaving, last = recurrent(sums, weights, layer.settings, hidden[:, index, :parts, :units])
+            after[:, index, :parts, :units] = last
+            x = self._joined(x, leaving, index)
+        return x, after
+
+    def _read_windows(self, ids: IdArray, hidden: Floats) -> tuple[Floats, Floats]:
+        """The window that ends at each id, anew from zero: state (B, W), the last ids."""
+        context, rows, length = self.network.context or 0, *ids.shape
+        read = np.concatenate([hidden.astype(np.int64), ids], axis=1)  # (B, W + T)
+        windows = windows_of(read, context).reshape(rows * length, context)
+        # empty places come first; with padding they are read like any id, else such windows are shorter
+        empty = np.zeros(len(windows), np.int64) if self.network.padded else (windows == self.vocabulary_size).sum(1)
+        features = np.empty((len(windows), self._features), np.float32)
+        block = max(1, LARGEST_BLOCK // (context * max(self._features, self._layers[0].outputs)))
+        for first in np.unique(empty):
+            alike = np.flatnonzero(empty == first)
+            for begin in range(0, len(alike), block):
+                some = alike[begin : begin + block]
+                features[some] = self._windows(windows[some, first:])
+        return features.reshape(rows, length, self._features), read[:, length:].astype(np.float32)
+
+    def _windows(self, ids: IdArray) -> Floats:
+        """Whole windows (N, T) → what enters the output layer after each (N, F)."""
+        x = np.zeros((*ids.shape, 0), np.float32)
+        columns = [self._entering(ids)] if self.network.attention else []
+        for index, layer in enumerate(self._layers):
+            if layer.settings.kind == "dense":
+                x = self._dense(x[:, -1:], index)
+                continue
+            weights = direction_weights(self.weights, index, layer)
+            sums = [self._sums(ids, x, index, each["weight_ih_l0"]) for each in weights]
+            x = self._joined(x, window_layer(layer, sums, weights), index)
+            columns.append(x)
+        return (
+            averaged(np.concatenate(columns, axis=2), self.weights["attention"]) if self.network.attention else x[:, -1]
+        )
+
+    def _convolve(self, ids: IdArray, hidden: Floats) -> tuple[Floats, Floats]:
+        """Causal convolutions: state (B, L, P, H), what entered each layer in the last P steps."""
+        after = np.empty_like(hidden)
+        x = self._sums(ids, np.zeros(0, np.float32), 0, self.weights["input.weight"]) + self.weights["input.bias"]
+        for index, dilation in enumerate(dilations(self.network)):
+            weight, bias = self.weights[f"layers.{index}.weight"], self.weights[f"layers.{index}.bias"]
+            x, after[:, index] = convolved(x, hidden[:, index], weight, bias, dilation)
+            x = self._normalised(x, index)
+        return x, after
+
+    def _sums(self, ids: IdArray, x: Floats, index: int, weight: Floats) -> Floats:
+        """What enters a layer times its weight, without a bias: (B, T, O). One-hot is a look-up."""
+        if index == 0 and self.network.input == "one-hot":
             return np.asarray(weight.T[ids])
-        return np.asarray((ids / self.vocabulary_size).astype(np.float32)[:, None] * weight[:, 0])
+        return rowwise(self._entering(ids) if index == 0 else x, weight)
 
-    def _cell(self, from_input: Floats, from_state: Floats, state: Floats) -> Floats:
-        """(B, G*H) twice and the layer's state (B, S, H) → its new state."""
-        if self.network.kind == "rnn":
-            return np.asarray(np.tanh(from_input + from_state)[:, None])
-        if self.network.kind == "lstm":
-            enter, forget, fresh, out = np.split(from_input + from_state, 4, axis=1)
-            cell = sigmoid(forget) * state[:, 1] + sigmoid(enter) * np.tanh(fresh)
-            return np.stack([sigmoid(out) * np.tanh(cell), cell], axis=1)
-        reset_input, update_input, new_input = np.split(from_input, 3, axis=1)
-        reset_state, update_state, new_state = np.split(from_state, 3, axis=1)
-        update = sigmoid(update_input + update_state)
-        fresh = np.tanh(new_input + sigmoid(reset_input + reset_state) * new_state)
-        return np.asarray((1 - update) * fresh + update * state[:, 0])[:, None]
+    def _entering(self, ids: IdArray) -> Floats:
+        """The embeddings or numbers of ids: (B, T) → (B, T, I)."""
+        if self.network.input == "learned":
+            return self.weights["embedding.weight"][ids]
+        return np.asarray((ids / self.vocabulary_size).astype(np.float32)[..., None])
+
+    def _dense(self, x: Floats, index: int) -> Floats:
+        sums = rowwise(x, self.weights[f"layers.{index}.weight"]) + self.weights[f"layers.{index}.bias"]
+        return FUNCTIONS[self._layers[index].settings.activation](sums)
+
+    def _joined(self, x: Floats, leaving: Floats, index: int) -> Floats:
+        """What leaves a recurrent layer: with what entered it (residual), normalised (layer_norm)."""
+        return self._normalised(leaving + x if self.network.residual and index > 0 else leaving, index)
+
+    def _normalised(self, x: Floats, index: int) -> Floats:
+        if not self.network.layer_norm:
+            return x
+        return normalised(x, self.weights[f"norms.{index}.weight"], self.weights[f"norms.{index}.bias"])
 
 
 def own_probability(logits: Floats, id: int) -> np.float32:

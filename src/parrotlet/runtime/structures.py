@@ -1,6 +1,7 @@
 """A packed network and rules come in; the C structures that point into them go out (field by field as in model.h)."""
 
 import ctypes
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,27 @@ from numpy.typing import NDArray
 from parrotlet.errors import UsageError
 from parrotlet.runtime.packing import PackedNetwork
 from parrotlet.sampling import LARGEST_DRY_PENALTY, IdArray, Rules
-from parrotlet.settings import NetworkSettings
 
-VERSION = 1
+VERSION = 2
 LAYERS = 32
-KINDS = {"rnn": 0, "lstm": 1, "gru": 2}
 _number, _double, _pointer = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
+
+
+class CDirection(ctypes.Structure):
+    """pl_direction."""
+
+    _fields_ = [(name, _pointer) for name in ("input", "input_bias", "recurrent", "recurrent_bias", "candidate")]
 
 
 class CLayer(ctypes.Structure):
     """pl_layer."""
 
     _fields_ = [
-        (name, _pointer) for name in ("input", "input_bias", "recurrent", "recurrent_bias", "norm_weight", "norm_bias")
+        *((name, _number) for name in ("kind", "units", "padded", "sums", "directions", "final")),
+        *((name, _number) for name in ("activation", "gate", "inputs", "from", "to", "residual")),
+        *((name, _number) for name in ("state", "place", "dilation")),
+        *((name, _pointer) for name in ("norm_weight", "norm_bias")),
+        ("direction", CDirection * 2),
     ]
 
 
@@ -29,9 +38,12 @@ class CModel(ctypes.Structure):
     """pl_model."""
 
     _fields_ = [
-        *((name, _number) for name in ("kind", "layers", "hidden", "padded", "gates")),
-        *((name, _number) for name in ("vocabulary", "vocabulary_padded", "embedding", "table_stride", "residual")),
-        *((name, _pointer) for name in ("table", "output", "output_bias")),
+        *((name, _number) for name in ("layers", "vocabulary", "vocabulary_padded", "width", "most_sums", "state")),
+        *((name, _number) for name in ("state_layers", "state_parts", "state_units")),
+        *((name, _number) for name in ("context", "padding", "windows", "ahead", "taps", "features", "feature_column")),
+        *((name, _number) for name in ("raw", "table_stride")),
+        *((name, _pointer) for name in ("table", "raw_table", "attention", "output", "output_bias")),
+        *((name, _pointer) for name in ("padded_states", "padded_items")),
         ("layer", CLayer * LAYERS),
     ]
 
@@ -56,8 +68,8 @@ class CRequest(ctypes.Structure):
         *((name, _number) for name in ("rows", "count")),
         ("seed", ctypes.c_uint64),
         ("history_capacity", _number),
-        *((name, _pointer) for name in ("streams", "positions", "history", "history_lengths", "logits", "state")),
-        *((name, _pointer) for name in ("ids", "probabilities", "lengths")),
+        *((name, _pointer) for name in ("streams", "positions", "history", "history_lengths", "logits")),
+        *((name, _pointer) for name in ("state", "context", "ids", "probabilities", "lengths")),
     ]
 
 
@@ -68,20 +80,21 @@ def address(array: NDArray[Any]) -> int:
     return int(array.ctypes.data)
 
 
-def model_structure(network: NetworkSettings, packed: PackedNetwork, vocabulary: int) -> CModel:
+def model_structure(packed: PackedNetwork) -> CModel:
     """The network as C sees it; valid as long as ``packed`` lives."""
     if len(packed.layers) > LAYERS:
-        raise UsageError(f"network.layers is at most {LAYERS}, not {len(packed.layers)}")
-    model = CModel(
-        kind=KINDS[network.kind], layers=network.layers, hidden=network.hidden, padded=packed.padded,
-        gates=packed.gates, vocabulary=vocabulary, vocabulary_padded=packed.vocabulary_padded,
-        embedding=0 if packed.folded else network.embedding, table_stride=packed.table_stride,
-        residual=int(network.residual), table=address(packed.table), output=address(packed.output),
-        output_bias=address(packed.output_bias),
-    )  # fmt: skip
-    for index, arrays in enumerate(packed.layers):
-        model.layer[index] = CLayer(**{name: address(array) for name, array in arrays.items()})
+        raise UsageError(f"a network has at most {LAYERS} layers, not {len(packed.layers)}: set network.layers")
+    model = CModel(**packed.numbers, **_addresses(packed.arrays))
+    for index, layer in enumerate(packed.layers):
+        structure = CLayer(**layer.numbers, **_addresses(layer.arrays))
+        for place, arrays in enumerate(layer.directions):
+            structure.direction[place] = CDirection(**_addresses(arrays))
+        model.layer[index] = structure
     return model
+
+
+def _addresses(arrays: Mapping[str, NDArray[Any]]) -> dict[str, int]:
+    return {name: address(array) for name, array in arrays.items()}
 
 
 def rules_structure(rules: Rules, stop: int | None, banned: IdArray) -> tuple[CRules, list[NDArray[Any]]]:

@@ -38,6 +38,15 @@ INLINE TARGET void NAME(block)(const float *weights, int64_t stride, int64_t dep
         NAME(block)(tile, stride, depth, 1, (units) * UNIT_VECTORS, x + r, start + r, out + r, column);      \
         break;
 
+/* `count` rows share each weight that is loaded. */
+#define ROWS_TOGETHER(count)                                                                                 \
+    for (u = 0; u + WIDE <= units; u += WIDE)                                                                \
+        NAME(block)(tile + u * UNIT, stride, depth, count, WIDE * UNIT_VECTORS, x + r, start + r, out + r,   \
+                    column + u * UNIT);                                                                      \
+    for (; u < units; u++)                                                                                   \
+        NAME(block)(tile + u * UNIT, stride, depth, count, UNIT_VECTORS, x + r, start + r, out + r,          \
+                    column + u * UNIT);
+
 /* out[r] = start[r] + x[r] . weights for each row: x[r] is (depth), start[r] and out[r] are (width), may be the same.
  * Weights are packed in tiles of 4 units of columns, each tile (depth, 64); a width under 8 units, or the 4 to 7
  * units at the end, is one tile. The tile stays in the cache while all rows go over it. */
@@ -49,17 +58,11 @@ static TARGET void NAME(product)(const float *weights, int64_t depth, int64_t wi
         const float *tile = weights + column * depth;
         if (units >= 8) units = 4;
         stride = units * UNIT;
-        for (; r + 4 <= rows; r += 4) {
-            u = 0;
-            for (; u + WIDE <= units; u += WIDE)
-                NAME(block)(tile + u * UNIT, stride, depth, 4, WIDE * UNIT_VECTORS, x + r, start + r, out + r,
-                            column + u * UNIT);
-            for (; u < units; u++)
-                NAME(block)(tile + u * UNIT, stride, depth, 4, UNIT_VECTORS, x + r, start + r, out + r,
-                            column + u * UNIT);
-        }
-        for (; r < rows; r++) {
-            switch (units) { ONE_ROW(1) ONE_ROW(2) ONE_ROW(3) ONE_ROW(4) ONE_ROW(5) ONE_ROW(6) ONE_ROW(7) }
+        for (; r + 4 <= rows; r += 4) { ROWS_TOGETHER(4) }
+        switch (rows - r) {
+        case 3: ROWS_TOGETHER(3) break;
+        case 2: ROWS_TOGETHER(2) break;
+        case 1: switch (units) { ONE_ROW(1) ONE_ROW(2) ONE_ROW(3) ONE_ROW(4) ONE_ROW(5) ONE_ROW(6) ONE_ROW(7) }
         }
         column += stride;
     }
@@ -87,6 +90,11 @@ INLINE TARGET float NAME(exponential)(float x) {
 INLINE TARGET float NAME(sigmoid)(float x) {
     float bounded = x > -80.0f ? x : -80.0f;
     return 1.0f / (1.0f + NAME(exponential)(-bounded));
+}
+
+INLINE TARGET float NAME(within)(float x, float lowest, float highest) {
+    x = x < highest ? x : highest;
+    return x > lowest ? x : lowest;
 }
 
 /* tanh(x): the rational approximation of Eigen (generic_fast_tanh_float), a few units in the last place. */
@@ -117,6 +125,15 @@ INLINE TARGET float NAME(lane_sum)(VECTOR vector) {
         for (j = 0; j < width; j++) lane[j] += lane[j + width];
     }
     return lane[0];
+}
+
+/* The sum of the products of n values (a multiple of 16). */
+static TARGET float NAME(dot)(const float *a, const float *b, int64_t n) {
+    const float nothing = 0.0f;
+    VECTOR sum = BROADCAST(&nothing);
+    int64_t i;
+    for (i = 0; i < n; i += LANES) sum = MULTIPLY_ADD(LOAD(a + i), LOAD(b + i), sum);
+    return NAME(lane_sum)(sum);
 }
 
 /* The largest of n values (n a multiple of 16); what is not a number is passed over. */
