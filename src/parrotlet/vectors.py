@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from parrotlet.bundle import Bundle
 from parrotlet.errors import ParrotletError, UsageError
-from parrotlet.runtime import ReferenceRuntime, State
+from parrotlet.runtime import ReferenceRuntime, State, after_last
 from parrotlet.tokenizers import first_ids
 
 Floats = NDArray[np.float64]
@@ -54,11 +54,8 @@ def _after(runtime: ReferenceRuntime, ids: NDArray[np.int64]) -> NDArray[np.floa
 
 def _windows(runtime: ReferenceRuntime, rows: Sequence[NDArray[np.int64]], context: int) -> NDArray[np.float32]:
     """The features of the one window that ends each row: (B, F)."""
-    before = np.full((len(rows), context), runtime.vocabulary_size, np.float32)  # (B, W): empty places
-    for place, row in enumerate(rows):
-        known = row[:-1][-context:]
-        before[place, context - len(known) :] = known
-    features, _ = runtime.features(np.array([row[-1:] for row in rows]), State(before))
+    before = after_last([row[:-1] for row in rows], context, runtime.vocabulary_size)  # (B, W)
+    features, _ = runtime.features(np.array([row[-1:] for row in rows]), before)
     return features[:, 0]  # (B, F)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from parrotlet.errors import UsageError, nearest
 from parrotlet.runtime.compiled import CompiledRuntime, library
-from parrotlet.runtime.interface import Runtime, State, Written
+from parrotlet.runtime.interface import Runtime, State, Written, after_last
 from parrotlet.runtime.reference import ReferenceRuntime
 from parrotlet.runtime.shapes import expected_shapes
 from parrotlet.settings import NetworkSettings
@@ -25,6 +25,7 @@ __all__ = [
     "Runtime",
     "State",
     "Written",
+    "after_last",
     "expected_shapes",
     "open_runtime",
 ]

@@ -110,6 +110,15 @@ def beginning(rows: int, shape: tuple[int, ...], vocabulary: int) -> State:
     return State(np.full((rows, *shape), vocabulary if len(shape) == 1 else 0, np.float32))
 
 
+def after_last(rows: Sequence[ArrayLike], context: int, vocabulary: int) -> State:
+    """The state (B, W) of a network with a context after these ids, whatever stood before the last ``context``."""
+    hidden = np.full((len(rows), context), vocabulary, np.float32)
+    for place, row in enumerate(rows):
+        known = np.asarray(row)[-context:]
+        hidden[place, context - len(known) :] = known
+    return State(hidden)
+
+
 def checked_state(state: State, rows: int, shape: tuple[int, ...], vocabulary: int) -> Floats:
     """The state's array as C-ordered float32; ``shape`` is that of one row. Raises UsageError.
 
