@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.settings import TokenizerSettings
-from parrotlet.tokenizers import TOKENIZERS, Decoder, IdArray, Tokenizer, load_tokenizer, train_tokenizer
+from parrotlet.tokenizers import TOKENIZERS, Decoder, IdArray, Tokenizer, first_ids, load_tokenizer, train_tokenizer
 from parrotlet.tokenizers.byte import ByteTokenizer
 from parrotlet.tokenizers.char import CharTokenizer
 from parrotlet.tokenizers.clusters import clusters, spaced_tokens
 from parrotlet.tokenizers.normal import Normalisation, single_spaced
 from parrotlet.tokenizers.symbol import BLANK, SymbolTokenizer
+from parrotlet.tokenizers.textgenrnn_word import TextgenrnnWordTokenizer
 from parrotlet.tokenizers.vocabulary import chosen, count_characters, count_tokens
 from parrotlet.tokenizers.word import JOIN, SPACE, UNKNOWN, WordTokenizer
 
@@ -48,6 +49,7 @@ LEVEL_VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "delete-stem": {"punctuation": "delete", "stem": "russian", "normalisation": "NFKC", "lowercase": True},
     },
     "symbol": {"spelt": {"min_count": 1_000}},
+    "textgenrnn-word": {"delete": {"punctuation": "delete"}},
 }
 PATHOLOGICAL = {
     "empty": "",
@@ -138,6 +140,7 @@ def law_json(tokenizer: Tokenizer, text: str) -> None:
     assert again.encode(text).tolist() == ids.tolist()
     assert again.decode(ids) == tokenizer.decode(ids)
     assert (len(again), again.stop, again.unwritable) == (len(tokenizer), tokenizer.stop, tokenizer.unwritable)
+    assert (again.unknown_id, again.stop_learned) == (tokenizer.unknown_id, tokenizer.stop_learned)
     assert again.to_json() == tokenizer.to_json()
 
 
@@ -145,6 +148,7 @@ def law_extended(tokenizer: Tokenizer, text: str) -> None:
     longer = tokenizer.extended(["brand new words ✨✨ " + text], TokenizerSettings(min_count=1))
     assert len(longer) >= len(tokenizer)
     assert longer.stop == tokenizer.stop
+    assert longer.stop_learned
     assert [longer.token(id) for id in range(len(tokenizer))] == [tokenizer.token(id) for id in range(len(tokenizer))]
     assert longer.normalise(text) == tokenizer.normalise(text)
     before = tokenizer.encode(TRAINED_ON[0])
@@ -196,7 +200,7 @@ def test_a_tokenizer_trained_on_a_pathological_text_writes_it(level: str) -> Non
 
 def test_the_members_are_listed(record_property: Callable[[str, object], None]) -> None:
     record_property("tokenizers", sorted(TOKENIZERS))
-    assert {"char", "word", "byte", "bpe", "symbol"} <= set(TOKENIZERS)
+    assert {"char", "word", "byte", "bpe", "symbol", "textgenrnn-word"} <= set(TOKENIZERS)
     for name, member in TOKENIZERS.items():
         assert member.level == name
 
@@ -336,6 +340,65 @@ def test_an_imported_alphabet_skips_what_it_does_not_know() -> None:
     assert tokenizer.decode([0, 1, 2, 0]) == "ab"
     law_json(tokenizer, "axb")
     law_stream(tokenizer, [0, 1, 2, 2])
+
+
+@FEW_EXAMPLES
+@given(text=ANY_TEXT)
+def test_an_imported_alphabet_with_an_unknown_symbol_keeps_the_laws(text: str) -> None:
+    tokenizer = CharTokenizer(sorted(set("".join(TRAINED_ON))), fallback=False, unknown=True, stop_learned=False)
+    for law in (law_round_trip, law_idempotent, law_ids, law_json, law_extended):
+        law(tokenizer, text)
+    law_stream(tokenizer, tokenizer.encode(text).tolist())
+
+
+def test_an_unknown_symbol_is_one_id_that_writes_nothing() -> None:
+    tokenizer = CharTokenizer("ab", fallback=False, unknown=True)
+    assert (len(tokenizer), tokenizer.stop, tokenizer.unknown_id, tokenizer.unwritable) == (4, 0, 1, (1,))
+    assert tokenizer.encode("axbé").tolist() == [2, 1, 3, 1]
+    assert tokenizer.decode([0, 2, 1, 3]) == "ab"
+    assert [tokenizer.token(id) for id in range(4)] == ["<s>", "<unk>", "a", "b"]
+
+
+def test_what_is_read_first_is_something_that_was_learned() -> None:
+    """<s>, unless it was never seen: then <unk>, a line end, a space, the first symbol."""
+    assert first_ids(CharTokenizer("ab")).tolist() == [16]
+    strange = {"fallback": False, "stop_learned": False}
+    assert first_ids(CharTokenizer("a\nb", unknown=True, **strange)).tolist() == [1]
+    assert first_ids(CharTokenizer("a b\n", **strange)).tolist() == [4]
+    assert first_ids(CharTokenizer("a b", **strange)).tolist() == [2]
+    assert first_ids(CharTokenizer("ab", **strange)).tolist() == [1]
+    assert first_ids(CharTokenizer("ab", **strange).extended(["c"], TokenizerSettings())).tolist() == [0]
+
+
+def test_words_are_cut_and_joined_as_textgenrnn_does() -> None:
+    tokenizer = TextgenrnnWordTokenizer([])
+    for text, normal in {
+        "It's $5.00,  OK?": "it's $5. 00, ok?",
+        "#tag @me (yes) [no] 50% a/b": "# tag@ me (yes) [no] 50% a / b",
+        "“smart” … wait—what": "“ smart ” … wait — what",
+        'he said "not now" \n and\tthen "left': 'he said "not now"\nand\tthen "left',
+        '"a" "b", "c d".': '"a" "b", "c d".',
+        '" " x "': '"" x"',
+        "well-known\\path\n\n": "well - known\\path\n\n",
+    }.items():
+        assert tokenizer.normalise(text) == normal
+    assert tokenizer.unknown("It's  the End.") == ["it", "'", "s", "the", "end", "."]
+
+
+def test_other_ways_to_cut_words() -> None:
+    text = 'Don\'t -- "said" he,\nso'
+    deleted = TextgenrnnWordTokenizer([], punctuation="delete")
+    assert deleted.normalise(text) == "don't said he so"
+    kept = TextgenrnnWordTokenizer([], Normalisation("none"), "keep")
+    assert kept.normalise(text) == 'Don\'t -- "said" he, so'
+    law_json(TextgenrnnWordTokenizer(["he,", "x\n"], punctuation="keep", stop_learned=False), "he, x")
+
+
+def test_a_written_word_follows_an_unknown_one_after_a_blank() -> None:
+    tokenizer = TextgenrnnWordTokenizer(["the", "cat", '"', ",", "hn:"])
+    decoder = tokenizer.decoder()
+    assert decoder.push(tokenizer.encode("the zorp")) == "the"
+    assert [decoder.push([id]) for id in (3, 5, 4, 6, 4, 0, 3)] == [" cat", ",", ' "', "hn:", '"', "", "cat"]
 
 
 def test_rare_symbols_get_no_id_in_a_large_alphabet() -> None:
@@ -516,9 +579,13 @@ CHAR = {"level": "char", "normalisation": NORMAL, "graphemes": False, "fallback"
 WORD = {"level": "word", "normalisation": NORMAL, "punctuation": "token", "stem": None, "vocabulary": []}
 SYMBOL = {"level": "symbol", "normalisation": NORMAL, "spelt": True, "vocabulary": []}
 BPE = {"level": "bpe", "normalisation": NORMAL, "merges": []}
+OLD_WORD = {
+    **{"level": "textgenrnn-word", "normalisation": NORMAL, "punctuation": "token"},
+    **{"stop_learned": True, "vocabulary": []},
+}
 
 
-@pytest.mark.parametrize("sound", [CHAR, WORD, SYMBOL, BPE], ids=lambda data: str(data["level"]))
+@pytest.mark.parametrize("sound", [CHAR, WORD, SYMBOL, BPE, OLD_WORD], ids=lambda data: str(data["level"]))
 def test_the_smallest_sound_data_loads(sound: dict[str, Any]) -> None:
     assert load_tokenizer(sound).to_json() == sound
 
@@ -558,6 +625,13 @@ def test_the_smallest_sound_data_loads(sound: dict[str, Any]) -> None:
         SYMBOL | {"vocabulary": ["  a"]},
         SYMBOL | {"vocabulary": ["ab"]},
         SYMBOL | {"vocabulary": ["a", " a", "a"]},
+        CHAR | {"unknown": True},
+        CHAR | {"unknown": 1, "fallback": False},
+        CHAR | {"stop_learned": None},
+        OLD_WORD | {"vocabulary": ["a b"]},
+        OLD_WORD | {"vocabulary": [""]},
+        OLD_WORD | {"punctuation": "eat"},
+        OLD_WORD | {"stop_learned": 0},
         BPE | {"merges": [[1, 2], [1, 2]]},
         BPE | {"merges": [[1, 257]]},
         BPE | {"merges": [[1, 256]]},

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from parrotlet.bundle import Bundle, load_bundle
     from parrotlet.corpus import Corpus, from_texts, open_corpus
     from parrotlet.errors import ParrotletError, UsageError
+    from parrotlet.importers import import_model
     from parrotlet.learning import training
     from parrotlet.sampling import Rules
     from parrotlet.settings import Settings
@@ -31,6 +32,7 @@ _HOMES = {
     "open_corpus": "corpus",
     "ParrotletError": "errors",
     "UsageError": "errors",
+    "import_model": "importers",
     "training": "learning",
     "Rules": "sampling",
     "Settings": "settings",
@@ -49,6 +51,7 @@ __all__ = [
     "Writer",
     "__version__",
     "from_texts",
+    "import_model",
     "load",
     "load_bundle",
     "open_corpus",

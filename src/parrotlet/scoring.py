@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from parrotlet.errors import ParrotletError
 from parrotlet.runtime import Runtime, State
-from parrotlet.tokenizers import Tokenizer
+from parrotlet.tokenizers import Tokenizer, first_ids
 
 IdArray = npt.NDArray[np.int64]
 NatsArray = npt.NDArray[np.float64]
@@ -27,7 +27,8 @@ class Score:
 
     ``bits_per_character``: −log2 of the probability of every token that writes the text, the ends of documents
     included, divided by the code points of the normalised text. ``comparable`` is False where the tokens do not write
-    the whole text (``unknown_share`` of them are unknown): the figure must not be compared with other models' then.
+    the whole text (``unknown_share`` of them are unknown) or a model knows no ends of the documents: the figure must
+    not be compared with other models' then.
     ``surprise`` lists each token with its bits, where asked for.
     """
 
@@ -48,14 +49,19 @@ class Scorer:
         self._runtime, self._tokenizer = runtime, tokenizer
         self._nats, self._tokens, self._characters, self._unknown, self._lost = 0.0, 0, 0, 0, 0
         self._surprise: list[tuple[str, float]] | None = [] if surprise else None
+        self._begin, self._ends, self._endless = first_ids(tokenizer), tokenizer.stop_learned, False
 
     def add_texts(self, documents: Iterable[Iterable[str]]) -> None:
-        """Long texts: ``<s>`` is read first, the state is carried over the pieces, no end is scored."""
+        """Long texts: ``<s>`` (see first_ids) is read first, the state is carried over the pieces, no end is scored."""
         for pieces in documents:
             self._add_long(pieces, closing=False)
 
     def add_lines(self, documents: Iterable[Iterable[str]]) -> None:
-        """Short documents: ``<s>`` before and after each; read side by side, sorted by length."""
+        """Short documents: ``<s>`` before and after each; read side by side, sorted by length.
+
+        Where the model never learned ``<s>``, the ends are not scored.
+        """
+        self._endless |= not self._ends
         waiting: list[IdArray] = []
         for pieces in documents:
             rest = iter(pieces)
@@ -63,7 +69,7 @@ class Scorer:
             if len(parts) > 1 or (parts and len(parts[0]) > LONG):
                 self._add_waiting(waiting)  # first, so that the surprise stays in order
                 waiting = []
-                self._add_long(chain(parts, rest), closing=True)
+                self._add_long(chain(parts, rest), closing=self._ends)
             elif parts and len(ids := self._encode(parts[0])):
                 waiting.append(ids)
             if len(waiting) >= WAITING:
@@ -85,7 +91,7 @@ class Scorer:
             characters=self._characters,
             tokens=self._tokens,
             unknown_share=unknown,
-            comparable=unknown == 0 and self._lost == 0,
+            comparable=unknown == 0 and self._lost == 0 and not self._endless,
             surprise=None if self._surprise is None else tuple(self._surprise),
         )
 
@@ -109,14 +115,14 @@ class Scorer:
 
     def _add_long(self, pieces: Iterable[str], closing: bool) -> None:
         stop = np.array([self._tokenizer.stop], dtype=np.int64)
-        before, state = stop, None
+        before, state = self._begin, None
         for piece in pieces:
             targets = self._encode(piece)
             if len(targets):
                 nats, state = self._read(np.concatenate((before, targets[:-1]))[None], targets[None], state)
                 self._count(targets, nats[0])
                 before = targets[-1:]
-        if closing and before is not stop:
+        if closing and before is not self._begin:
             nats, _ = self._read(before[None], stop[None], state)
             self._count(stop, nats[0])
 
@@ -127,13 +133,15 @@ class Scorer:
             places = order[start : start + ROWS]
             longest = len(waiting[places[-1]])
             ids = np.full((len(places), longest + 2), self._tokenizer.stop, dtype=np.int64)  # (B, T + 2)
+            ids[:, 0] = self._begin
             for row, place in enumerate(places):
                 ids[row, 1 : 1 + len(waiting[place])] = waiting[place]
             nats, _ = self._read(ids[:, :-1], ids[:, 1:], None)
             for row, place in enumerate(places):
-                results[place] = nats[row, : len(waiting[place]) + 1]  # the padding after the end is not counted
+                # the padding after the end is not counted
+                results[place] = nats[row, : len(waiting[place]) + self._ends]
         for place, document in enumerate(waiting):
-            self._count(np.append(document, self._tokenizer.stop), results[place])
+            self._count(np.append(document, self._tokenizer.stop)[: len(results[place])], results[place])
 
     def _read(self, ids: IdArray, targets: IdArray, state: State | None) -> tuple[NatsArray, State | None]:
         """The cost in nats of each target after its id: (B, T) float64, and the state after the last."""

@@ -13,11 +13,12 @@ from parrotlet.bundle import Bundle, Card, load_bundle
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.generation import Beginning, Plan, UserRule
 from parrotlet.novelty import Novelty
-from parrotlet.runtime import Runtime, State, open_runtime
+from parrotlet.runtime import Runtime, State, after_last, open_runtime
 from parrotlet.sampling import Rules
 from parrotlet.scoring import LOGITS_LIMIT, Score, Scorer, pieces_of
 from parrotlet.settings import Settings, check
-from parrotlet.tokenizers import Tokenizer
+from parrotlet.tokenizers import Tokenizer, first_ids
+from parrotlet.trace import TraceStep, trace_text
 from parrotlet.writing import Text, stream_text, write_rows
 
 if TYPE_CHECKING:
@@ -176,6 +177,24 @@ class Writer:
         """Write the model to one file, whole or not at all."""
         self.bundle.save(path)
 
+    def trace(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 20,
+        n: int = 5,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
+        novel: Novelty | None = None,
+        rule: UserRule | None = None,
+        **rules: Any,
+    ) -> list[TraceStep]:
+        """The text that ``write`` gives, step by step: each token, and the ``n`` that the network held likeliest."""
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise UsageError(f"n must be a whole number from 1, not {n!r}")
+        plan = self._plan(length, seed, stop, novel, rule, rules)
+        return trace_text(self._runtime, self.tokenizer, self._begin(prompt), plan, n)
+
     def _plan(
         self,
         length: int,
@@ -210,20 +229,27 @@ class Writer:
         if not isinstance(prompt, str):
             raise UsageError(f"prompt must be a text, not {type(prompt).__name__}")
         ids = np.asarray(self.tokenizer.encode(prompt), dtype=np.int64)
-        # A document begins with <s>; a piece of a long text begins as its lines do.
-        start = (self._line_end() if self.card.form == "text" else []) or [self.tokenizer.stop]
-        read = np.concatenate((np.array(start, dtype=np.int64), ids))
-        return Beginning(self._shown(prompt), ids, *self._read_last(read))
+        return Beginning(self._shown(prompt), ids, *self._read_last(np.concatenate((self._before(ids), ids))))
 
-    def _line_end(self) -> list[int]:
-        """The id of a line end, where it has one of its own."""
-        ids = np.asarray(self.tokenizer.encode("\n"), dtype=np.int64).tolist()
-        return ids if len(ids) == 1 and self.tokenizer.decode(ids) == "\n" else []
+    def _before(self, prompt: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """What is read before the prompt: a document begins with <s>, a piece of a long text as its lines do.
+
+        Where the training never had <s>, a prompt is read alone, as it was then.
+        """
+        if not self.tokenizer.stop_learned and len(prompt):
+            return prompt[:0]
+        if self.tokenizer.stop_learned and self.card.form == "text":
+            ids = np.asarray(self.tokenizer.encode("\n"), dtype=np.int64)
+            if len(ids) == 1 and self.tokenizer.decode(ids) == "\n":
+                return ids
+        return first_ids(self.tokenizer)
 
     def _read_last(self, ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float32], State]:
         """The logits after the last id, (1, V), and the state; a long prompt is read in parts to bound the memory."""
         step = max(1, LOGITS_LIMIT // len(self.tokenizer))
         state = None
+        if context := self.settings.network.context:  # what stands before the last window changes nothing
+            state, ids = after_last([ids[:-1]], context, len(self.tokenizer)), ids[-1:]
         for start in range(0, len(ids), step):
             logits, state = self._runtime.read(ids[None, start : start + step], state)
         if state is None:

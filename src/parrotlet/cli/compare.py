@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -109,14 +109,15 @@ def apart(found: "Comparison") -> Iterator[str]:
 
 
 def curves(found: "Comparison") -> Rows:
-    """Bits per character over time, on the text held back; where no model held any back, on the training text."""
-    title, points = "bits on the text held back", found.curves("validation")
-    if not points:
-        title, points = "bits on the training text", found.curves("train")
+    """Bits per character over time, on the text held back; where a model held none back, on the training text."""
+    of: Literal["validation", "train"] = "validation" if all(m.curve("validation") for m in found.models) else "train"
+    title = "bits on the text held back" if of == "validation" else "bits on the training text"
+    points = found.curves(of)
     if not points:
         return []
     cells = [[clock(at), *("" if value is None else f"{value:.3f}" for value in values)] for at, values in points]
-    names = (f"{model.name} {MARK}" if model.validation_apart else model.name for model in found.models)
+    marks = [f" {MARK}" if model.validation_apart and of == "validation" else "" for model in found.models]
+    names = (model.name + mark for model, mark in zip(found.models, marks, strict=True))
     return [[title, *names], *cells]
 
 

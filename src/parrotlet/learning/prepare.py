@@ -17,6 +17,7 @@ from parrotlet.bundle import Bundle
 from parrotlet.corpus import Corpus, open_corpus
 from parrotlet.dataset import Encoded, Split, encode_corpus, open_encoded, remove_encoded, split
 from parrotlet.errors import ParrotletError, UsageError
+from parrotlet.importers.weights import NEVER
 from parrotlet.learning.checkpoint import Arrays, Progress, RunFolder
 from parrotlet.learning.learner import choose_device, choose_precision
 from parrotlet.learning.machine import settle_threads
@@ -153,15 +154,16 @@ def _with_model(settings: Settings, model: Settings) -> Settings:
     """The settings of a run that goes on from a model: its tokenizer and network, with another dropout if asked for."""
     network = {**model.network.model_dump(), **settings.network.model_dump(exclude_unset=True)}
     tokenizer = {**model.tokenizer.model_dump(), **settings.tokenizer.model_dump(exclude_unset=True)}
-    for section, wanted, given in (("network", network, model.network), ("tokenizer", tokenizer, model.tokenizer)):
-        for name, value in wanted.items():
+    both = {"network": NetworkSettings(**network), "tokenizer": TokenizerSettings(**tokenizer)}
+    for section, wanted in both.items():
+        given = getattr(model, section)
+        for name in type(wanted).model_fields:
+            value = getattr(wanted, name)
             if value != getattr(given, name) and not name.startswith("dropout") and name not in ("size", "min_count"):
                 raise UsageError(
                     f"{section}.{name} = {value!r} cannot be changed: the model has {getattr(given, name)!r}"
                 )
-    return settings.model_copy(
-        update={"network": NetworkSettings(**network), "tokenizer": TokenizerSettings(**tokenizer)}
-    )
+    return settings.model_copy(update=both)
 
 
 def _tokenizer(corpus: Corpus, settings: Settings, start_from: Bundle | None, check: Callable[[], None]) -> Tokenizer:
@@ -220,6 +222,9 @@ def grow(bundle: Bundle, tokenizer: Tokenizer, seed: int) -> dict[str, npt.NDArr
     """
     before, after = len(bundle.tokenizer), len(tokenizer)
     weights = {name: array.copy() for name, array in bundle.weights.items()}
+    bias = weights["output.bias"]
+    absent = bias <= NEVER / 2  # of tokens that an imported model did not have: they begin like new ones
+    bias[absent] = bias[~absent].min(initial=0.0)
     if before == after:
         return weights
     random = np.random.default_rng(seed)

@@ -8,11 +8,12 @@ from parrotlet.settings import TokenizerSettings
 from parrotlet.tokenizers.bpe import BpeTokenizer
 from parrotlet.tokenizers.byte import ByteTokenizer
 from parrotlet.tokenizers.char import CharTokenizer
-from parrotlet.tokenizers.protocol import Decoder, IdArray, Tokenizer
+from parrotlet.tokenizers.protocol import Decoder, IdArray, Tokenizer, first_ids
 from parrotlet.tokenizers.symbol import SymbolTokenizer
+from parrotlet.tokenizers.textgenrnn_word import TextgenrnnWordTokenizer
 from parrotlet.tokenizers.word import WordTokenizer
 
-__all__ = ["TOKENIZERS", "Decoder", "IdArray", "Tokenizer", "load_tokenizer", "train_tokenizer"]
+__all__ = ["TOKENIZERS", "Decoder", "IdArray", "Tokenizer", "first_ids", "load_tokenizer", "train_tokenizer"]
 
 TOKENIZERS: dict[str, type[Tokenizer]] = {
     "char": CharTokenizer,
@@ -20,6 +21,7 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {
     "byte": ByteTokenizer,
     "bpe": BpeTokenizer,
     "symbol": SymbolTokenizer,
+    "textgenrnn-word": TextgenrnnWordTokenizer,
 }
 
 

@@ -1,7 +1,8 @@
 """Characters: each code point (or cluster) of a text is one id; symbols outside the alphabet are spelt in half-bytes.
 
 Ids: the half-bytes 0 to 15, <s> = 16, then the alphabet. An imported alphabet may live without half-bytes
-(``fallback=False``): then <s> = 0, the alphabet follows, and symbols outside it are skipped.
+(``fallback=False``): then <s> = 0, the alphabet follows, and symbols outside it are skipped; or, with ``unknown``, are
+<unk> = 1, which goes before the alphabet.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,11 +33,13 @@ class CharTokenizer(Tokenizer):
         graphemes: bool = False,
         fallback: bool = True,
         spelt: bool = True,
+        unknown: bool = False,
+        stop_learned: bool = True,
     ) -> None:
         """Takes distinct symbols in the order of their ids.
 
         ``spelt`` says whether the texts of the training were in part spelt in half-bytes: if not, a network knows
-        nothing of half-bytes and they are unwritable.
+        nothing of half-bytes and they are unwritable. ``stop_learned``: see Tokenizer.
         """
         self.alphabet = tuple(alphabet)
         self.normalisation = normalisation or Normalisation()
@@ -44,15 +47,20 @@ class CharTokenizer(Tokenizer):
         self.fallback = fallback
         self.spelt = spelt
         self.stop = HALF_BYTES if fallback else 0
+        self.stop_learned = stop_learned
+        self.unknown_id = self.stop + 1 if unknown and not fallback else None
         self.unwritable = tuple(range(HALF_BYTES)) if fallback and not spelt else ()
-        self.unknown_id = None
-        self._ids = {symbol: id for id, symbol in enumerate(self.alphabet, self.stop + 1)}
-        self._written = {self.stop: ""} | {id: symbol for symbol, id in self._ids.items()}
+        self._special = {self.stop: "<s>"}
+        if self.unknown_id is not None:
+            self.unwritable = (self.unknown_id,)
+            self._special[self.unknown_id] = "<unk>"
+        self._ids = {symbol: id for id, symbol in enumerate(self.alphabet, self.stop + len(self._special))}
+        self._written = dict.fromkeys(self._special, "") | {id: symbol for symbol, id in self._ids.items()}
         self._table = np.full(1, UNKNOWN, dtype=np.int64) if graphemes else _table(self._ids)
 
     def __len__(self) -> int:
         """Vocabulary size V."""
-        return self.stop + 1 + len(self.alphabet)
+        return self.stop + len(self._special) + len(self.alphabet)
 
     def normalise(self, text: str) -> str:
         """Unicode form, letter case and line ends."""
@@ -71,6 +79,9 @@ class CharTokenizer(Tokenizer):
         missing = np.flatnonzero(ids == UNKNOWN)
         if len(missing) == 0:
             return ids
+        if self.unknown_id is not None:
+            ids[missing] = self.unknown_id
+            return ids
         if not self.fallback:
             return np.delete(ids, missing)
         return spelt_out(ids, [symbols[place].encode() for place in missing.tolist()])
@@ -81,8 +92,8 @@ class CharTokenizer(Tokenizer):
 
     def token(self, id: int) -> str:
         """One id as shown to a user."""
-        if id == self.stop:
-            return "<s>"
+        if id in self._special:
+            return self._special[id]
         if id in self._written:
             return self._written[id]
         if self.fallback and 0 <= id < HALF_BYTES:
@@ -103,18 +114,25 @@ class CharTokenizer(Tokenizer):
             "fallback": self.fallback,
             "spelt": self.spelt,
             "alphabet": list(self.alphabet),
+            **({} if self.unknown_id is None else {"unknown": True}),
+            **({} if self.stop_learned else {"stop_learned": False}),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Reads untrusted data; raises ParrotletError."""
-        require_only(data, cls.level, ("normalisation", "graphemes", "fallback", "spelt", "alphabet"))
+        optional = {"unknown": False, "stop_learned": True}  # files of earlier versions do not have them
+        require_only(data, cls.level, ("normalisation", "graphemes", "fallback", "spelt", "alphabet", *optional))
+        data = optional | dict(data)
         alphabet = tokens(data, "alphabet")
         graphemes = flag(data, "graphemes")
         if not graphemes and any(len(symbol) != 1 for symbol in alphabet):
             raise ParrotletError("tokenizer field alphabet holds a symbol of several characters")
-        normalisation = Normalisation.from_json(data.get("normalisation"))
-        return cls(alphabet, normalisation, graphemes, flag(data, "fallback"), flag(data, "spelt"))
+        fallback, unknown = flag(data, "fallback"), flag(data, "unknown")
+        if fallback and unknown:
+            raise ParrotletError("tokenizer field unknown does not go with fallback: all symbols can be spelt")
+        normalisation, learned = Normalisation.from_json(data.get("normalisation")), flag(data, "stop_learned")
+        return cls(alphabet, normalisation, graphemes, fallback, flag(data, "spelt"), unknown, learned)
 
     @classmethod
     def train(cls, texts: Iterable[str], settings: TokenizerSettings) -> Self:
@@ -131,7 +149,8 @@ class CharTokenizer(Tokenizer):
         new = sorted(chosen(counts, settings.size, settings.min_count, self._ids))
         known = {*self._ids, *new}
         spelt = self.spelt or any(symbol not in known for symbol in counts)
-        return type(self)((*self.alphabet, *new), self.normalisation, self.graphemes, self.fallback, spelt)
+        has_unknown = self.unknown_id is not None
+        return type(self)((*self.alphabet, *new), self.normalisation, self.graphemes, self.fallback, spelt, has_unknown)
 
 
 def _table(ids: Mapping[str, int]) -> IdArray:

@@ -172,3 +172,88 @@ class BytesDecoder:
         if id != self._stop:
             raise out_of_range(id, len(self._written) + 1)
         return self.flush()
+
+
+class Spacing:
+    """Whether a blank goes between two tokens, by textgenrnn's rules for written words (its utils.py, 2.0).
+
+    Its rule for a pair of quotation marks looks for the second before it takes out the blank after the first. Text is
+    written here as it is decided, so the blank after a first one is left out whether or not a second follows.
+    """
+
+    _NOT_BEFORE = frozenset("!%),.:;?@]_}\n\t'")
+    _NOT_AFTER = frozenset("$([_\n\t'")
+    _OUTSIDE, _AT_MARK, _INSIDE = range(3)  # of quotation marks; at a mark that may be the first of two
+
+    def __init__(self, rules: bool) -> None:
+        """Without ``rules`` a blank goes between any two tokens."""
+        self._rules = rules
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew: nothing goes before the next token."""
+        self._last = ""
+        self._quotes = self._OUTSIDE
+
+    def joined(self, tokens: Iterable[str]) -> str:
+        """The text of all these tokens after those before."""
+        if self._rules:
+            return "".join([self.piece(token) for token in tokens])
+        words = list(tokens)
+        before = " " if self._last and words else ""
+        self._last = words[-1] if words else self._last
+        return before + " ".join(words)
+
+    def piece(self, token: str) -> str:
+        """One token with the blank before it, if one belongs there."""
+        last, self._last = self._last, token
+        space = bool(last)
+        if self._rules:
+            space = space and token[0] not in self._NOT_BEFORE and last[-1] not in self._NOT_AFTER
+            space = self._between_quotes(token, space)
+        return " " + token if space else token
+
+    def _between_quotes(self, token: str, space: bool) -> bool:
+        """Whether the blank stays; no blank stands just inside a pair of quotation marks of one line."""
+        closes = self._quotes == self._INSIDE and space and token[0] == '"'
+        opens = self._quotes == self._AT_MARK and space and "\n" not in token
+        if opens:
+            self._quotes = self._INSIDE
+        elif closes or self._quotes == self._AT_MARK or "\n" in token:
+            self._quotes = self._OUTSIDE
+        if self._quotes == self._OUTSIDE and token[-1] == '"' and not (closes and len(token) == 1):
+            self._quotes = self._AT_MARK
+        return space and not closes and not opens
+
+
+class JoiningDecoder:
+    """For words that do not carry their blanks; of an empty word only the blank after it is written."""
+
+    def __init__(self, written: Sequence[str], stop: int, spacing: Spacing) -> None:
+        self._written = written
+        self._stop = stop
+        self._spacing = spacing
+
+    def push(self, ids: Iterable[int]) -> str:
+        """The text that these ids decide."""
+        pieces: list[str] = []
+        words: list[str] = []
+        for id in listed(ids):
+            if not 0 <= id < len(self._written):
+                raise out_of_range(id, len(self._written))
+            if id == self._stop:
+                pieces.append(self._spacing.joined(words))
+                self._spacing.restart()
+                words = []
+            elif word := self._written[id]:
+                words.append(word)
+            else:
+                pieces.append(self._spacing.joined(words))
+                self._spacing.piece("<unk>")
+                words = []
+        pieces.append(self._spacing.joined(words))
+        return "".join(pieces)
+
+    def flush(self) -> str:
+        """Nothing: each word is written as it comes."""
+        return ""

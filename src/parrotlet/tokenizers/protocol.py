@@ -37,6 +37,7 @@ class Tokenizer(Protocol):
 
     level: ClassVar[str]
     stop: int  # id of <s>: begins and ends each document
+    stop_learned: bool = True  # False: an imported model whose training never had <s>
     unwritable: tuple[int, ...]  # ids that must never be drawn; the stop id is not among them
     unknown_id: int | None  # id of <unk>; None where every symbol can be spelt (or is skipped on request)
 
@@ -94,6 +95,24 @@ class Tokenizer(Protocol):
     def extended(self, texts: Iterable[str], settings: TokenizerSettings) -> Self:
         """The same tokenizer with new tokens of these texts at its end; old ids keep their meaning.
 
-        At most ``settings.size`` new tokens are taken; normalisation stays as it was.
+        At most ``settings.size`` new tokens are taken; normalisation stays as it was. ``stop_learned`` is true after
+        it: the training on these texts reads <s>.
         """
         ...
+
+
+def first_ids(tokenizer: Tokenizer) -> IdArray:
+    """What a network reads before the first token of a text that nothing precedes, (1,) int64.
+
+    This is <s>; where it was never learned <unk>, else a line end, else a space, else the first symbol.
+    """
+    if tokenizer.stop_learned:
+        return np.array([tokenizer.stop], dtype=np.int64)
+    if tokenizer.unknown_id is not None:
+        return np.array([tokenizer.unknown_id], dtype=np.int64)
+    for symbol in ("\n", " "):
+        ids = np.asarray(tokenizer.encode(symbol), dtype=np.int64)
+        if len(ids) == 1 and tokenizer.decode(ids) == symbol:
+            return ids
+    special = {tokenizer.stop, *tokenizer.unwritable}
+    return np.array([next(id for id in range(len(tokenizer)) if id not in special)], dtype=np.int64)

@@ -1,0 +1,64 @@
+"""A file of textgenrnn or Keras comes in; a model file goes out, and what was found in the old one is told."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from parrotlet.cli.console import as_json as to_json
+from parrotlet.cli.options import AsJson
+from parrotlet.show import harmless
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command("import")
+def import_(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="an .hdf5, .h5, .weights.h5 or .keras file")],
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="the model file [name of OLD]")
+    ] = None,
+    vocab: Annotated[str | None, typer.Option(metavar="FILE", help="textgenrnn: its vocab.json")] = None,
+    config: Annotated[
+        str | None, typer.Option(metavar="FILE", help="textgenrnn: its config.json; Keras weights: model.to_json()")
+    ] = None,
+    text: Annotated[str | None, typer.Option(metavar="FILE", help="Keras: the text it was trained on")] = None,
+    alphabet: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Keras: its symbols, as JSON or each once in a text")
+    ] = None,
+    context: Annotated[
+        int | None, typer.Option(min=0, help="read the last N symbols anew for each; 0 carries a state [as the file]")
+    ] = None,
+    lowercase: Annotated[
+        bool | None,
+        typer.Option("--lowercase/--no-lowercase", help="lower the case of prompts [where no capital is known]"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take over a model of textgenrnn or of the Keras lessons. Only numbers are read; nothing of the file is run."""
+    from parrotlet.importers import read_model
+
+    path = output or default_output(old)
+    found = read_model(
+        old, vocab=vocab, config=config, text=text, alphabet=alphabet, context=context, lowercase=lowercase
+    )
+    found.bundle.save(path)
+    facts = {"path": path, **found.facts()}
+    if as_json:
+        print(to_json(facts))
+        return
+    window = found.bundle.settings.network.context
+    lines = [
+        ("found", f"{found.kind}: {', '.join(found.layers)}"),
+        ("vocabulary", found.vocabulary),
+        ("reads", "on and on, carrying its state" if window is None else f"the last {window} symbols, anew for each"),
+        *(("told", note) for note in found.assumed),
+        ("model", f"{path}, {facts['parameters']:,} weights, {Path(path).stat().st_size:,} bytes"),
+    ]
+    for name, line in lines:
+        print(harmless(f"{name:<11} {line}"))
+
+
+def default_output(old: str) -> str:
+    """The name of the old file, in the current folder: ``book.safetensors`` of ``models/book.weights.h5``."""
+    return (Path(old).name.split(".")[0] or "model") + ".safetensors"

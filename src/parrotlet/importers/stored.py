@@ -1,0 +1,122 @@
+"""The archive of a file comes in; each layer's arrays go out, under the layer's own name and in Keras' order.
+
+Keras' older HDF5 files list the layers and their arrays in attributes. Those of Keras 3 name groups by class, ``lstm``,
+``lstm_1``, and number the arrays; the layer's own name is an attribute in newer ones.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from parrotlet.importers.chain import Described
+from parrotlet.importers.reader import Archive
+from parrotlet.importers.weights import FloatArray
+
+NUMBERED = re.compile(r"(?:.*/)?vars/(\d{1,3})")
+CONTAINERS = ("layers", "_layer_checkpoint_dependencies")  # of Keras 3, and of 2.12
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One layer that has arrays: its own name, that of its group, and the arrays in their order.
+
+    ``turn``: layers whose turn begins alike compute in the order of its number.
+    """
+
+    name: str
+    group: str
+    arrays: tuple[FloatArray, ...]
+    turn: tuple[str, int]
+
+
+def stored_layers(archive: Archive) -> list[Stored]:
+    """The layers that have arrays, in the order in which the file holds them; raises ParrotletError."""
+    root = "model_weights" if "layer_names" in archive.attributes.get("model_weights", {}) else ""
+    if "layer_names" in archive.attributes.get(root, {}):
+        return _listed(archive, root)
+    for container in CONTAINERS:
+        if container in archive.attributes:
+            return _numbered(archive, container)
+    raise archive.error("it is an HDF5 file, but neither Keras nor textgenrnn wrote it")
+
+
+def _listed(archive: Archive, root: str) -> list[Stored]:
+    found: list[Stored] = []
+    for name in _strings(archive, root, "layer_names"):
+        group = f"{root}/{name}" if root else name
+        arrays = []
+        for path in _strings(archive, group, "weight_names"):
+            if path.split("/")[-1].startswith("seed_generator"):
+                continue
+            if f"{group}/{path}" not in archive.arrays:
+                raise archive.error(f"it is damaged: the layer {name[:80]!r} has no array {path[:80]!r}")
+            arrays.append(archive.arrays[f"{group}/{path}"])
+        if arrays:
+            found.append(Stored(name, name, tuple(arrays), ("", len(found))))
+    return found
+
+
+def _strings(archive: Archive, group: str, attribute: str) -> list[str]:
+    found = archive.attributes.get(group, {}).get(attribute, [])
+    if not isinstance(found, list):
+        raise archive.error(f"it is damaged: {attribute} of {group[:80]!r} is no list")
+    return found
+
+
+def _numbered(archive: Archive, container: str) -> list[Stored]:
+    """The layers in the order in which their groups were made; arrays of a forward cell first, then by number."""
+    groups: dict[str, list[tuple[bool, str, int, FloatArray]]] = {
+        path.removeprefix(container + "/"): [] for path in archive.attributes if path.startswith(container + "/")
+    }
+    names: dict[str, str] = {}
+    for path, array in archive.arrays.items():
+        if not path.startswith(container + "/"):
+            continue
+        group, _, inner = path.removeprefix(container + "/").partition("/")
+        number = NUMBERED.fullmatch(inner)
+        if number is None:
+            raise archive.error(f"the array {path[:80]!r} is not one that Keras writes for a layer known here")
+        folder = inner.rpartition("/")[0]
+        entries = groups.setdefault(group, [])
+        entries.append((inner.startswith("backward"), folder, int(number[1]), array))
+        own = archive.attributes.get(f"{container}/{group}/vars", {}).get("name")
+        names[group] = own if isinstance(own, str) and own else group
+    return [
+        Stored(
+            names[group],
+            group,
+            tuple(entry[-1] for entry in sorted(entries, key=lambda entry: entry[:3])),
+            _turn(group),
+        )
+        for group, entries in groups.items()
+        if entries
+    ]
+
+
+def _turn(group: str) -> tuple[str, int]:
+    """lstm comes before lstm_1."""
+    kind, _, number = group.rpartition("_")
+    return (kind, int(number)) if kind and re.fullmatch("[0-9]{1,4}", number) else (group, 0)
+
+
+def arrays_of(layers: Sequence[Stored], wanted: Sequence[Described], archive: Archive) -> list[tuple[FloatArray, ...]]:
+    """The arrays of each wanted layer, looked up by its name, else by its class and its place among that class."""
+    by_name = {layer.name: layer for layer in layers}
+    by_group = {layer.group: layer for layer in layers}
+    counts: dict[str, int] = {}
+    found: list[tuple[FloatArray, ...]] = []
+    for each in wanted:
+        count = counts.get(each.kind, 0)
+        counts[each.kind] = count + 1
+        group = snake_case(each.kind) + (f"_{count}" if count else "")
+        layer = by_name.get(each.name) or by_group.get(group)
+        if layer is None:
+            raise archive.error(f"it holds no weights of its layer {each.name!r}")
+        found.append(layer.arrays)
+    return found
+
+
+def snake_case(name: str) -> str:
+    """The name of a class as Keras writes it in files: SimpleRNN is simple_rnn."""
+    parted = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", re.sub(r"\W+", "", name))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", parted).lower()
