@@ -11,6 +11,7 @@ from parrotlet.corpus import from_texts
 from parrotlet.dataset import (
     NOTHING,
     Batch,
+    check_batches,
     encode_corpus,
     excerpt,
     held_back,
@@ -257,10 +258,9 @@ def test_documents_of_a_sequence_batch_are_cut_or_padded_with_learned_ends(tmp_p
         ("text", {}, {"stride": 3}, "training.stride = 3 needs"),
     ],
 )
-def test_what_does_not_go_together_is_one_clear_line(tmp_path, form, network, training, message):
-    encoded, _ = encode(["abcdef", "fedcba"], form, tmp_path)
+def test_what_does_not_go_together_is_one_clear_line(form, network, training, message):
     with pytest.raises(UsageError, match=message):
-        learned_from(encoded, split(encoded, 0.0), 2, 4, 0, network, **training)
+        check_batches(parse_settings({"network": network, "training": training}), form)
 
 
 def test_labels_are_numbered_by_column_and_reach_the_windows(tmp_path):
@@ -286,6 +286,6 @@ def test_an_excerpt_is_of_what_is_trained_on(tmp_path, form):
     else:
         kept = np.flatnonzero(~division.validates(encoded.hashes))
         trained = [tokenizer.decode(encoded.ids[encoded.starts[n] : encoded.starts[n + 1]]) for n in kept]
-    found = {tokenizer.decode(excerpt(encoded, division, 9, (1, number))) for number in range(50)}
+    found = {tokenizer.decode(excerpt(encoded, division, 9, 1, number)) for number in range(50)}
     assert len(found) > 20 and all(0 < len(text) <= 9 for text in found)
     assert all(any(text in document for document in trained) for text in found)

@@ -9,7 +9,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from parrotlet import Writer, from_texts, load, training  # noqa: E402
+from parrotlet.errors import ParrotletError, UsageError  # noqa: E402
 from parrotlet.learning.events import Evaluated, Sample, Saved  # noqa: E402
+from parrotlet.learning.schedule import learning_rate  # noqa: E402
+from parrotlet.networks import build_network  # noqa: E402
+from parrotlet.settings import NetworkSettings, TrainingSettings  # noqa: E402
 from tests.test_learning import ATTENTION, TINY, labelled_texts, long_text, run, short_texts  # noqa: E402
 
 WINDOWS = {"kind": "lstm", "hidden": 16, "input": "one-hot", "context": 8}
@@ -103,3 +107,92 @@ def test_fine_tuning_with_new_symbols_keeps_the_padding(tmp_path):
 def test_events_of_a_lesson_are_plain_json():
     _, events = run(long_text(), steps=2, network=WINDOWS)
     assert all(json.loads(json.dumps(event.as_json()))["event"] for event in events)
+
+
+def test_a_batch_in_which_all_was_held_back_ends_no_run():
+    _, events = run(short_texts(), steps=150, network=WINDOWS, batch=1, validation=0.5, evaluations=50)
+    assert (events[-1].reason, events[-1].step) == ("finished", 150)
+    _, events = run(short_texts(), steps=150, sequences=True, batch=1, validation=0.5, evaluations=50)
+    assert (events[-1].reason, events[-1].step) == ("finished", 150)
+
+
+def test_windows_that_leave_nothing_to_learn_are_told():
+    with pytest.raises(ParrotletError, match="leaves nothing to train on"):
+        run(from_texts(["a short text"], "text"), steps=3, network={**WINDOWS, "context": 4}, stride=5000)
+
+
+def test_a_wrong_call_leaves_an_unfinished_run_alone(tmp_path):
+    output = tmp_path / "m.safetensors"
+    running = training(long_text(), output, **TINY, steps=50)
+    for event in running:
+        if isinstance(event, Evaluated):
+            running.stop()
+    before = (tmp_path / "m.run" / "checkpoint.safetensors").read_bytes()
+    deep = {"kind": "convolution", "layers": 30}
+    for wrong in ({"stride": 3}, {"sequences": True}, {"network": deep}):
+        with pytest.raises(UsageError):
+            run(long_text(), output, steps=3, **wrong)
+    with pytest.raises(UsageError):
+        run(labelled_texts(), output, steps=3)
+    assert (tmp_path / "m.run" / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_a_model_that_is_gone_on_from_is_kept_at_every_epoch(tmp_path):
+    first, _ = run(short_texts(), steps=5)
+    kept = {name: value for name, value in TINY.items() if name not in ("hidden", "embedding", "evaluations")}
+    output = tmp_path / "m.safetensors"
+    list(training(short_texts(), output, start_from=first.bundle, **kept, epochs=3, keep="every"))
+    names = sorted(path.name[:7] for path in tmp_path.glob("m-*.safetensors"))
+    assert names == ["m-01.00", "m-02.00", "m-03.00"]
+
+
+def test_the_padding_of_sequences_does_not_flatter_the_figure():
+    _, events = run(short_texts(), steps=60, sequences=True, window=200, validation=0.2)
+    last = next(event for event in reversed(events) if isinstance(event, Evaluated))
+    assert last.train > 0.8 * last.validation
+
+
+def test_documents_that_are_cut_are_told():
+    _, events = run(short_texts(), steps=1, sequences=True, window=5)
+    assert any(
+        "120 of 120 documents are longer than training.window = 5" in e.text for e in events if e.event == "note"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"network": WINDOWS, "window": 9}, "training.window = 9 changes nothing"),
+        ({"network": {"kind": "stack", "stack": [{"kind": "gru", "units": 4}]}}, "network.hidden = 16 changes nothing"),
+        ({"sample_prompt": "cat", "sample_from_text": True}, "training.sample_from_text = True changes nothing"),
+    ],
+)
+def test_what_changes_nothing_is_told(settings, told):
+    _, events = run(short_texts(), steps=1, **settings)
+    assert any(told in event.text for event in events if event.event == "note")
+
+
+def test_a_rate_by_epoch_changes_between_epochs_only():
+    _, events = run(short_texts(), epochs=3, evaluations=6, schedule="linear", final_rate=0.0, rate_by_epoch=True)
+    rates = [event.learning_rate for event in events if isinstance(event, Evaluated)]
+    settings = TrainingSettings(epochs=3, schedule="step", step_decay=0.5, step_start=2, rate_by_epoch=True, warmup=0)
+    stages = [learning_rate(settings, 9, epoch / 3, epoch) / settings.learning_rate for epoch in (0.9, 1.9, 2.1)]
+    assert len(set(rates[:-1])) <= 3 and rates[0] == max(rates)
+    assert stages == [1, 1, 0.5]
+
+
+def test_dropout_can_be_drawn_anew_at_each_step():
+    network = build_network(NetworkSettings(hidden=64, dropout_output=0.5, dropout_each_step=True), 5, 0).train()
+    leaving, _ = network.read(torch.zeros(2, 7, dtype=torch.int64))
+    dropped = leaving == 0  # (B, T, H)
+    assert not torch.equal(dropped[:, 0], dropped[:, 1])
+    network = build_network(NetworkSettings(hidden=64, dropout_output=0.5), 5, 0).train()
+    leaving, _ = network.read(torch.zeros(2, 7, dtype=torch.int64))
+    assert torch.equal(leaving[:, 0] == 0, leaving[:, 1] == 0)
+
+
+def test_an_alphabet_without_bytes_numbers_its_symbols_closely():
+    running, _ = run(from_texts(["abcab"] * 9), steps=2, fallback=False)
+    tokenizer = running.bundle.tokenizer
+    assert [tokenizer.token(number) for number in range(len(tokenizer))] == ["<s>", "<unk>", "a", "b", "c"]
+    assert tokenizer.decode(tokenizer.encode("aXb")) == "ab"

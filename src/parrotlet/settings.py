@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -43,6 +43,7 @@ class TokenizerSettings(Section):
     lowercase: bool = Field(False, description="read everything in lower case")
     normalisation: Literal["NFC", "NFKC", "none"] = Field("NFC", description="Unicode normalisation form")
     graphemes: bool = Field(False, description="char level: one token per user-perceived character, not code point")
+    fallback: bool = Field(True, description="char level: spell rare symbols in bytes; else they are <unk>")
     size: int | None = Field(None, ge=2, le=1_000_000, description="most tokens to keep (word 10000, bpe 2000)")
     min_count: int | None = Field(None, ge=1, le=1_000_000, description="least count of a symbol that gets its own id")
     punctuation: Literal["token", "delete"] = Field("token", description="word level: what becomes of punctuation")
@@ -72,6 +73,9 @@ class NetworkSettings(Section):
     dropout_input: float = Field(0.0, ge=0, lt=1, description="share dropped after the embedding")
     dropout_between: float = Field(0.0, ge=0, lt=1, description="share dropped between layers")
     dropout_output: float = Field(0.0, ge=0, lt=1, description="share dropped after the last layer")
+    dropout_each_step: bool = Field(
+        False, description="drop others at each step, as Keras does, not the same in a window"
+    )
     tied: bool = Field(False, description="the output layer shares the embedding's weights")
     layer_norm: bool = Field(False, description="normalise what enters each layer after the first, and the output")
     residual: bool = Field(False, description="add each layer's input to its output, after the first layer")
@@ -137,8 +141,10 @@ class NetworkSettings(Section):
         if changed and (self.bidirectional or self.attention or self.kind == "stack"):
             other = "kind = 'stack'" if self.kind == "stack" else "attention" if self.attention else "bidirectional"
             return f"{changed[0]} does not go with {other}"
-        if (self.kind == "stack") != bool(self.stack):
-            return "stack lists the layers of kind = 'stack' and of no other"
+        if self.kind == "stack" and not self.stack:
+            return "kind = 'stack' needs its layers: stack = [{kind = 'lstm', units = 128}, …]"
+        if self.stack and self.kind != "stack":
+            return f"stack lists the layers of kind = 'stack', not of {self.kind!r}"
         return self._contradiction_in_stack()
 
     def _contradiction_in_stack(self) -> str | None:
@@ -149,7 +155,9 @@ class NetworkSettings(Section):
         recurrent = [layer for layer in self.stack if layer.kind != "dense"]
         if not recurrent or any(layer.kind == "dense" for layer in self.stack[: len(recurrent)]):
             return "stack needs recurrent layers first, dense layers after them"
-        if any(layer.final for layer in self.stack if layer is not recurrent[-1]):
+        if any(layer.bidirectional for layer in self.stack[len(recurrent) :]):
+            return "a dense layer has no direction: bidirectional does not go with it"
+        if any(layer.final for layer in (*recurrent[:-1], *self.stack[len(recurrent) :])):
             return "only the last recurrent layer of a stack may be final"
         if any(layer.bidirectional for layer in self.stack) and self.context is None:
             return "a bidirectional layer needs a context, such as context = 40"
@@ -174,6 +182,7 @@ class TrainingSettings(Section):
     momentum: float = Field(0.0, ge=0, lt=1, description="SGD and RMSprop")
     weight_decay: float = Field(0.01, ge=0, le=10, description="decoupled for AdamW, L2 for the others")
     schedule: Literal["cosine", "linear", "step", "constant"] = Field("cosine", description="learning rate over time")
+    rate_by_epoch: bool = Field(False, description="the rate changes between epochs only; schedule step: a stage each")
     warmup: int = Field(50, ge=0, le=1_000_000, description="steps of linear warm-up")
     step_decay: float = Field(0.5, gt=0, le=1, description="schedule step: factor at each stage")
     step_start: int = Field(1, ge=0, le=1000, description="schedule step: the first stage with a smaller rate")
@@ -236,11 +245,14 @@ def check(model: type[Model], data: Mapping[str, Any], prefix: str = "") -> Mode
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
     """The first problem of a ValidationError as one line for the user."""
-    first = error.errors()[0]
+    # A misspelt name explains a missing one.
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     path = [str(part) for part in first["loc"]]
     name = ".".join(([prefix] if prefix else []) + path)
     if first["type"] == "extra_forbidden":
         return f"unknown setting {name!r}: {nearest(path[-1], _fields_at(model, path[:-1]))}"
+    if first["type"] == "missing":
+        return f"{name} is missing"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "literal_error":
         choices = [choice.strip("' ") for choice in first["ctx"]["expected"].replace(" or ", ",").split(",")]
@@ -253,10 +265,14 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
 def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
     """The names of the settings of the section at ``path``."""
     for part in path:
+        if part.isdigit():  # an item of a list of sections
+            continue
         field = model.model_fields.get(part)
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        kind: Any = field.annotation if field is not None else None
+        kind = next(iter(get_args(kind)), kind)
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
             return []
-        model = field.annotation
+        model = kind
     return list(model.model_fields)
 
 

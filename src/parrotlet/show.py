@@ -262,9 +262,11 @@ def sizes(event: "Started") -> str:
 
 def speed(event: "Step", validation: float | None = None) -> str:
     """The figures of the moment."""
-    held_back = "" if validation is None else f"  validation {validation:.3f}"
-    rate = f"{event.characters_per_second:,.0f} characters/s"
-    return f"train {event.train:.3f}{held_back} bits per character  {rate}"
+    figures = [
+        f"{name} {bits:.3f}" for name, bits in (("train", event.train), ("validation", validation)) if bits is not None
+    ]
+    told = f"{'  '.join(figures)} bits per character  " if figures else ""
+    return f"{told}{event.characters_per_second:,.0f} characters/s"
 
 
 def clock(seconds: float) -> str:

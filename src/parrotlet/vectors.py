@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from parrotlet.bundle import Bundle
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.runtime import ReferenceRuntime, State, after_last
+from parrotlet.runtime.shapes import features_width
 from parrotlet.tokenizers import first_ids
 
 Floats = NDArray[np.float64]
@@ -27,6 +28,8 @@ def text_vectors(bundle: Bundle, texts: Sequence[str]) -> Floats:
     """
     rows = [_ids(bundle, text) for text in texts]
     network = bundle.settings.network
+    if not rows:
+        return np.zeros((0, features_width(network, len(bundle.tokenizer))))
     runtime = ReferenceRuntime(network, bundle.weights, len(bundle.tokenizer))
     if network.context is None:
         found = [_after(runtime, row) for row in rows]

@@ -126,6 +126,7 @@ def _training(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "beta2": 0.999,
         "learning_rate": 4e-3,
         "schedule": "linear",
+        "rate_by_epoch": True,
         "final_rate": 0.0,
         "warmup": 0,
         "weight_decay": 0.0,

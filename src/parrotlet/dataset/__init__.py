@@ -7,11 +7,12 @@ from parrotlet.dataset.encoded import (
     encode_corpus,
     excerpt,
     held_back,
+    longer_documents,
     open_encoded,
     remove_encoded,
     split,
 )
-from parrotlet.dataset.training import training_batches
+from parrotlet.dataset.training import check_batches, training_batches
 from parrotlet.dataset.windows import SequenceBatches, WindowBatches
 
 __all__ = [
@@ -24,9 +25,11 @@ __all__ = [
     "Split",
     "StreamBatches",
     "WindowBatches",
+    "check_batches",
     "encode_corpus",
     "excerpt",
     "held_back",
+    "longer_documents",
     "open_encoded",
     "remove_encoded",
     "split",

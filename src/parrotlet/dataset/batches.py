@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parrotlet.dataset.encoded import DOCUMENTS_AT_ONCE, Encoded, Split
+from parrotlet.dataset.shuffle import generator
 
 NOTHING = -1  # the target of a position that is padding: nothing to predict there
 MOST_ROWS = 1024  # of very short documents side by side
@@ -28,7 +29,8 @@ class Batch:
     ``inputs``, ``targets``: (B, T) int64, the target of each position being the id after it, or NOTHING;
     ``fresh``: (B,) bool, rows that begin from a new state; the others go on from the batch before.
     ``context``: (B, W) int64, for windows the ids before the inputs, the vocabulary's size where there is none;
-    ``labels``: (B, K) int64, for documents with labels the number of each column's label.
+    ``labels``: (B, K) int64, for documents with labels the number of each column's label;
+    ``padding``: how many of the targets only pad a document, though they are learned.
     """
 
     inputs: npt.NDArray[np.int64]
@@ -36,6 +38,7 @@ class Batch:
     fresh: npt.NDArray[np.bool_]
     context: npt.NDArray[np.int64] | None = None
     labels: npt.NDArray[np.int64] | None = None
+    padding: int = 0
 
 
 class Batches(Protocol):
@@ -46,11 +49,6 @@ class Batches(Protocol):
 
     def batch(self, epoch: int, index: int) -> Batch:
         """Batch ``index`` of this epoch."""
-
-
-def generator(seed: int, *counters: int) -> np.random.Generator:
-    """A random generator that is a pure function of its arguments."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, *counters))))
 
 
 class StreamBatches:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parrotlet.corpus import Corpus, Document
+from parrotlet.dataset.shuffle import generator
 from parrotlet.errors import ParrotletError
 from parrotlet.tokenizers import Tokenizer
 
@@ -28,22 +29,26 @@ EXCERPT_TRIES = 1000
 
 
 class LabelNumbers:
-    """Numbers the labels of each column in order of appearance."""
+    """Numbers the labels of each column in order of appearance; the first document says which columns there are."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, dict[str, int]] = {}
+        self._numbers: dict[str, dict[str, int]] | None = None
 
     def of(self, labels: Mapping[str, str]) -> npt.NDArray[np.int32]:
-        """The numbers of one document's labels, (K,); raises ParrotletError where a column has too many."""
-        for column, label in labels.items():
-            known = self._numbers.setdefault(column, {})
-            if known.setdefault(label, len(known)) >= MOST_LABELS:
+        """The numbers of one document's labels, (K,); raises ParrotletError for too many, or for other columns."""
+        if self._numbers is None:
+            self._numbers = {column: {} for column in labels}
+        if labels.keys() != self._numbers.keys():
+            wanted, found = (", ".join(map(repr, columns)) or "none" for columns in (self._numbers, labels))
+            raise ParrotletError(f"a document has labels for {found}, the first one for {wanted}: all need the same")
+        for column, known in self._numbers.items():
+            if known.setdefault(labels[column], len(known)) >= MOST_LABELS:
                 raise ParrotletError(f"column {column!r} has more than {MOST_LABELS} different labels: is it a label?")
-        return np.array([self._numbers[column][label] for column, label in labels.items()], np.int32)
+        return np.array([known[labels[column]] for column, known in self._numbers.items()], np.int32)
 
     @property
     def names(self) -> dict[str, list[str]]:
-        return {column: list(known) for column, known in self._numbers.items()}
+        return {column: list(known) for column, known in (self._numbers or {}).items()}
 
 
 @dataclass(frozen=True)
@@ -194,9 +199,23 @@ def split(encoded: Encoded, share: float) -> Split:
     return Split(np.stack([starts, cuts], axis=1), validation[cuts < stops], np.uint64(0))
 
 
-def excerpt(encoded: Encoded, division: Split, length: int, seed: tuple[int, ...]) -> IdArray:
+def any_trained(encoded: Encoded, division: Split) -> bool:
+    """Whether any document is not held back."""
+    starts = range(0, encoded.documents, DOCUMENTS_AT_ONCE)
+    return any(not division.validates(encoded.hashes[start : start + DOCUMENTS_AT_ONCE]).all() for start in starts)
+
+
+def longer_documents(encoded: Encoded, tokens: int) -> int:
+    """How many documents have more tokens than that."""
+    found = 0
+    for start in range(0, encoded.documents, DOCUMENTS_AT_ONCE):
+        found += int((np.diff(encoded.starts[start : start + DOCUMENTS_AT_ONCE + 1]) - 1 > tokens).sum())
+    return found
+
+
+def excerpt(encoded: Encoded, division: Split, length: int, seed: int, number: int) -> IdArray:
     """At most ``length`` ids (T,) of one document, from a random place of what is trained on; ``<s>`` is not in it."""
-    random = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
+    random = generator(seed, number)
     for place in random.integers(0, encoded.tokens, EXCERPT_TRIES).tolist():
         document = int(np.searchsorted(encoded.starts, place, side="right")) - 1
         first, last = int(encoded.starts[document]) + 1, min(place, int(encoded.starts[document + 1]) - 1)

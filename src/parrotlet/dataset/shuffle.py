@@ -9,6 +9,11 @@ import numpy.typing as npt
 ROUNDS = 4  # a Feistel network of four rounds shuffles well (Luby and Rackoff 1988)
 
 
+def generator(seed: int, *counters: int) -> np.random.Generator:
+    """A random generator that is a pure function of its arguments."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, *counters))))
+
+
 class Shuffled:
     """A permutation of 0 … count - 1: a Feistel network over the next power of four, walked until inside the count."""
 

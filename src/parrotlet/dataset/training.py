@@ -7,22 +7,24 @@ from parrotlet.errors import UsageError
 from parrotlet.settings import Settings
 
 
-def training_batches(encoded: Encoded, split: Split, settings: Settings, vocabulary: int) -> Batches:
-    """Windows for a network that reads a context; else sequences, documents or a stream.
-
-    Raises UsageError where a setting does not go with the others.
-    """
+def check_batches(settings: Settings, form: str) -> None:
+    """Raises UsageError where what is to be read does not go with the network or with the form of the corpus."""
     training, context = settings.training, settings.network.context
-    rows, window, seed = training.batch, training.window, training.seed
-    if training.sequences and (encoded.form != "lines" or context is not None):
+    if training.sequences and (form != "lines" or context is not None):
         reason = "network.context is set" if context is not None else "the corpus is one long text"
         raise UsageError(f"training.sequences = true reads one document a row, but {reason}")
-    if context is not None:
-        return WindowBatches(encoded, split, vocabulary, rows, context, training.stride, seed)
-    if training.stride > 1:
+    if training.stride > 1 and context is None:
         raise UsageError(
             f"training.stride = {training.stride} needs a network that reads windows: set network.context too"
         )
+
+
+def training_batches(encoded: Encoded, split: Split, settings: Settings, vocabulary: int) -> Batches:
+    """Windows for a network that reads a context; else sequences, documents or a stream (see check_batches)."""
+    training, context = settings.training, settings.network.context
+    rows, window, seed = training.batch, training.window, training.seed
+    if context is not None:
+        return WindowBatches(encoded, split, vocabulary, rows, context, training.stride, seed)
     if training.sequences:
         return SequenceBatches(encoded, split, rows, window, seed)
     if encoded.form == "lines":

@@ -8,11 +8,12 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from parrotlet.dataset.batches import Batch, generator
-from parrotlet.dataset.encoded import Encoded, Split
-from parrotlet.dataset.shuffle import Shuffled
+from parrotlet.dataset.batches import Batch
+from parrotlet.dataset.encoded import Encoded, Split, any_trained
+from parrotlet.dataset.shuffle import Shuffled, generator
 
 IdArray = npt.NDArray[np.int64]
+LOOKED_AT_ONCE = 1 << 16  # positions
 
 
 class WindowBatches:
@@ -27,15 +28,26 @@ class WindowBatches:
     ) -> None:
         self._encoded, self._split, self._empty = encoded, split, vocabulary
         self._rows, self._context, self._stride, self._seed = rows, context, stride, seed
-        self._examples = -(-encoded.tokens // stride)
+        self._examples = -(-encoded.tokens // stride) if self._any_teaches(stride) else 0
         self._order = lru_cache(maxsize=2)(self._make_order)
+
+    def _any_teaches(self, stride: int) -> bool:
+        for start in range(0, self._encoded.tokens, stride * LOOKED_AT_ONCE):
+            chosen = np.arange(start, min(start + stride * LOOKED_AT_ONCE, self._encoded.tokens), stride)
+            if self._teaches(chosen, self._documents(chosen)).any():
+                return True
+        return False
+
+    def _documents(self, chosen: IdArray) -> IdArray:
+        """The document that each of these positions lies in: (B,)."""
+        return np.searchsorted(self._encoded.starts, chosen, side="right") - 1
 
     def length(self, epoch: int) -> int:
         return -(-self._examples // self._rows)
 
     def batch(self, epoch: int, index: int) -> Batch:
         chosen = self._order(epoch).take(index * self._rows, (index + 1) * self._rows) * self._stride  # (B,)
-        document = np.searchsorted(self._encoded.starts, chosen, side="right") - 1  # (B,)
+        document = self._documents(chosen)  # (B,)
         kept = self._teaches(chosen, document)
         chosen, document = chosen[kept], document[kept]
         ids = self._encoded.ids
@@ -69,10 +81,11 @@ class SequenceBatches:
     def __init__(self, encoded: Encoded, split: Split, rows: int, window: int, seed: int) -> None:
         self._encoded, self._split = encoded, split
         self._rows, self._window, self._seed = rows, window, seed
+        self._documents = encoded.documents if any_trained(encoded, split) else 0
         self._order = lru_cache(maxsize=2)(self._make_order)
 
     def length(self, epoch: int) -> int:
-        return -(-self._encoded.documents // self._rows)
+        return -(-self._documents // self._rows)
 
     def batch(self, epoch: int, index: int) -> Batch:
         documents = self._order(epoch).take(index * self._rows, (index + 1) * self._rows)  # (B,)
@@ -83,7 +96,8 @@ class SequenceBatches:
         ids = np.where(inside, self._encoded.ids[np.minimum(places, ends[:, None])], self._encoded.stop).astype(
             np.int64
         )
-        return Batch(ids[:, :-1], ids[:, 1:], np.ones(len(documents), np.bool_))
+        padding = int(np.maximum(places[:, -1] - ends, 0).sum())
+        return Batch(ids[:, :-1], ids[:, 1:], np.ones(len(documents), np.bool_), padding=padding)
 
     def _make_order(self, epoch: int) -> Shuffled:
-        return Shuffled(self._encoded.documents, generator(self._seed, epoch))
+        return Shuffled(self._documents, generator(self._seed, epoch))

@@ -138,11 +138,12 @@ def stopped_by_signals(run: Run) -> Iterator[None]:
 
 def _ignored(layers: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterator[str]:
     """A line for each setting that was given and differs from what the run began with."""
-    kept = settings.model_dump(mode="json")
+    kept, given = settings.model_dump(mode="json"), parse_settings(layers).model_dump(mode="json")
     for section, values in layers.items():
-        for name, value in values.items():
-            if kept[section].get(name) != value and value != "auto":
-                yield f"{section}.{name} = {value!r} is passed by: the run began with {kept[section].get(name)!r}"
+        for name in values:
+            value = given[section][name]
+            if kept[section][name] != value and value != "auto":
+                yield f"{section}.{name} = {value!r} is passed by: the run began with {kept[section][name]!r}"
 
 
 def _checked_output(output: str | os.PathLike[str] | None) -> Path | None:

@@ -46,7 +46,7 @@ class Step(Event):
     step: int
     epoch: float
     fraction: float
-    train: float
+    train: float | None
     characters_per_second: float
     seconds: float
     seconds_left: float | None
@@ -79,7 +79,7 @@ class Sample(Event):
 
 @dataclass(frozen=True)
 class Saved(Event):
-    """The model file was written with the best state so far."""
+    """A model file was written: the run's own, with the best state so far, or another with that of one evaluation."""
 
     event: ClassVar[str] = "saved"
     path: str

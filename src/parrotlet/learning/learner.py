@@ -87,8 +87,8 @@ class Learner:
             nn.utils.clip_grad_norm_(self.parameters, self.settings.clip)
         self.optimizer.step()
         self.loss_sum += nats.detach()
-        self.loss_tokens += tokens
-        self.tokens_read += tokens
+        self.loss_tokens += tokens - batch.padding
+        self.tokens_read += tokens - batch.padding
 
     @torch.no_grad()
     def measure(self, batches: Batches) -> tuple[float, int]:

@@ -3,7 +3,7 @@
 import math
 
 from parrotlet.learning.machine import matrix_speed
-from parrotlet.runtime.shapes import expected_shapes
+from parrotlet.runtime.shapes import ENTERED, expected_shapes, layers_of
 from parrotlet.settings import NetworkSettings, Settings
 
 SIZES = (64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
@@ -17,7 +17,7 @@ USUAL_SPEED = 4e11  # operations a second that sizes are chosen for where no tim
 SHARE_OF_PEAK = {"lstm": 0.40, "gru": 0.20, "rnn": 0.20, "stack": 0.20, "convolution": 0.20}
 WINDOWS_AT_ONCE = 128  # batch and rate of networks that read windows, with one target each (textgenrnn's)
 WINDOWS_RATE = 4e-3
-ENTERED = {"layers.0.weight_ih_l0", "layers.0.weight_ih_l0_reverse", "input.weight"}  # what multiplies the input
+CONVOLUTIONS = 6  # layers, each looking back twice as far: 64 tokens
 
 
 def sensible_minutes(tokens: int) -> float:
@@ -25,13 +25,13 @@ def sensible_minutes(tokens: int) -> float:
     return min(10.0, max(1.0, round(tokens / 400_000, 1)))
 
 
-def weights_in(network: NetworkSettings, vocabulary: int) -> int:
-    """Weights that are multiplied with for each token that is predicted; with a context, once for each id of it."""
+def weights_in(network: NetworkSettings, vocabulary: int, context: int = 1) -> int:
+    """Weights that are multiplied with for a prediction, those before the output layer ``context`` times."""
     sizes = {name: math.prod(shape) for name, shape in expected_shapes(network, vocabulary).items() if len(shape) > 1}
     output = network.hidden * vocabulary if network.tied else sizes.pop("output.weight")
     looked_up = {"embedding.weight"} | (ENTERED if network.input == "one-hot" else set())
     inner = sum(size for name, size in sizes.items() if name not in looked_up)
-    return inner * (network.context or 1) + output
+    return inner * context + output
 
 
 def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None) -> Settings:
@@ -44,6 +44,8 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
     network, training = settings.network, settings.training
     speed = matrix_speed(training) if seconds else USUAL_SPEED  # a run counted in steps is the same on any machine
     operations = (seconds or 60.0) * speed * SHARE_OF_PEAK[network.kind]
+    if network.kind == "convolution" and "layers" not in chosen:
+        network = network.model_copy(update={"layers": CONVOLUTIONS})
     if "hidden" not in chosen and network.kind != "stack":
         network = _sized(network, vocabulary, operations, tokens)
     if network.tied:
@@ -62,7 +64,7 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
         at_once = training.batch * (training.stride if network.context else training.window)
         readings = training.steps * at_once / tokens
     else:
-        readings = operations / (6 * weights_in(network, vocabulary)) * training.stride / tokens
+        readings = operations / (6 * weights_in(network, vocabulary, network.context or 1)) * training.stride / tokens
     if "dropout_output" not in chosen:
         network = network.model_copy(update={"dropout_output": _dropout(readings)})
     if "dropout_input" not in chosen and network.input == "learned":
@@ -81,7 +83,7 @@ def _sized(network: NetworkSettings, vocabulary: int, operations: float, tokens:
         trial = network.model_copy(update={"hidden": size} | ({"embedding": size} if network.tied else {}))
         weights = weights_in(trial, vocabulary)
         learned = weights - size * vocabulary / 2  # most words are rare: their rows need not all be learned well
-        read = operations / (6 * weights)
+        read = operations / (6 * weights_in(trial, vocabulary, network.context or 1))
         if read >= READINGS_PER_WEIGHT * learned and learned <= WEIGHTS_PER_TOKEN * tokens:
             best = trial
     return best
@@ -94,7 +96,9 @@ def _batch(tokens: int, window: int) -> int:
 
 def _peak_rate(network: NetworkSettings, batch: int) -> float:
     """Larger networks and smaller batches want smaller steps."""
-    return float(f"{8e-3 * (512 / network.hidden) ** 0.5 * (batch / 64) ** 0.25 / network.layers**0.5:.2g}")
+    layers = layers_of(network, 1)
+    widest = max((layer.settings.units for layer in layers), default=network.hidden)
+    return float(f"{8e-3 * (512 / widest) ** 0.5 * (batch / 64) ** 0.25 / (len(layers) or network.layers) ** 0.5:.2g}")
 
 
 def _dropout(readings: float) -> float:

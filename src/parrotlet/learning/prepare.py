@@ -5,7 +5,7 @@ A run starts anew, from a model (fine-tuning) or from its own folder (resuming).
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,15 +15,25 @@ import numpy.typing as npt
 
 from parrotlet.bundle import Bundle
 from parrotlet.corpus import Corpus, open_corpus
-from parrotlet.dataset import Encoded, Split, encode_corpus, open_encoded, remove_encoded, split
+from parrotlet.dataset import (
+    Encoded,
+    Split,
+    check_batches,
+    encode_corpus,
+    longer_documents,
+    open_encoded,
+    remove_encoded,
+    split,
+)
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.importers.weights import NEVER
 from parrotlet.learning.checkpoint import Arrays, Progress, RunFolder
 from parrotlet.learning.learner import choose_device, choose_precision
 from parrotlet.learning.machine import settle_threads
 from parrotlet.learning.plan import plan, sensible_minutes
+from parrotlet.learning.remarks import without_effect
 from parrotlet.networks import Network, build_network
-from parrotlet.runtime.shapes import expected_shapes
+from parrotlet.runtime.shapes import ENTERED, expected_shapes, state_shape
 from parrotlet.settings import NetworkSettings, Settings, TokenizerSettings, parse_settings
 from parrotlet.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 
@@ -72,15 +82,21 @@ def prepare(
     ``began`` is the ``time.perf_counter()`` from which minutes are counted; ``check`` is called at each piece of the
     text and may raise, to end it early.
     """
+    remarks = list(without_effect(settings))
     if start_from is not None:
         settings = _with_model(settings, start_from.settings)
-    _check_labels(settings.corpus.labels, settings)
     corpus = as_corpus(sources, settings)
+    _check(settings, corpus)
     tokenizer = _tokenizer(corpus, settings, start_from, check)
     folder.clear()
     encoded = encode_corpus(corpus, tokenizer, folder.folder, check)
-    _check_labels(encoded.label_names, settings)
-    notes = list(corpus.notes)  # after a whole pass, which counts what had to be left out
+    notes = [*corpus.notes, *remarks]  # after a whole pass, which counts what had to be left out
+    window = settings.training.window
+    if settings.training.sequences and (cut := longer_documents(encoded, window)):
+        notes.append(
+            f"{cut:,} of {encoded.documents:,} documents are longer than training.window = {window}: "
+            "what lies behind it is not learned"
+        )
     if start_from is not None:
         notes.extend(_growth(start_from.tokenizer, tokenizer))
     settings = _resolved(settings, corpus.form, encoded, notes)
@@ -137,11 +153,15 @@ def take_up(folder: RunFolder) -> Prepared | None:
     )
 
 
-def _check_labels(columns: Collection[str], settings: Settings) -> None:
-    if columns and not settings.network.attention:
+def _check(settings: Settings, corpus: Corpus) -> None:
+    """Raises UsageError for what cannot be trained, before anything of an earlier run is touched."""
+    state_shape(settings.network)
+    check_batches(settings, corpus.form)
+    first = next(corpus.documents(), None)
+    labels = list(settings.corpus.labels or (first.labels if first is not None else ()))
+    if labels and not settings.network.attention:
         raise UsageError(
-            f"corpus.labels = {list(columns)!r}: only networks with attention train with labels yet; "
-            "take --recipe textgenrnn"
+            f"corpus.labels = {labels!r}: only networks with attention train with labels yet; take --recipe textgenrnn"
         )
 
 
@@ -243,6 +263,6 @@ def grow(bundle: Bundle, tokenizer: Tokenizer, seed: int) -> dict[str, npt.NDArr
         table = weights["embedding.weight"]
         table[[before, after]] = np.stack([table[after], bundle.weights["embedding.weight"][before]])
     if bundle.settings.network.input == "number":  # the id is divided by the size of the vocabulary, which grew
-        for name in weights.keys() & {"layers.0.weight_ih_l0", "layers.0.weight_ih_l0_reverse", "input.weight"}:
+        for name in weights.keys() & ENTERED:
             weights[name] *= after / before
     return weights

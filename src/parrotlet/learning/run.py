@@ -74,7 +74,7 @@ class Loop:
             if interrupted():
                 yield "interrupted"
                 return
-            rate = learning_rate(self.settings, progress.step, fraction)
+            rate = learning_rate(self.settings, progress.step, fraction, progress.epoch)
             learner.step(self._training.batch(progress.epoch, progress.index), rate, progress.step)
             self._advance()
             if not self._finite():
@@ -94,12 +94,12 @@ class Loop:
                 saved = time.perf_counter()
         sound = True
         if learner.loss_tokens:  # learnt something since the last evaluation
-            sound = yield from self._evaluate(learning_rate(self.settings, progress.step, 1.0))
+            sound = yield from self._evaluate(learning_rate(self.settings, progress.step, 1.0, progress.epoch))
         yield "finished" if sound else "not finite"
 
     def _finite(self) -> bool:
         """Whether the loss is a number; on a GPU only looked at now and then, since looking waits for the device."""
-        if self._learner.device.type != "cpu" and self.progress.step % 20:
+        if not self._learner.loss_tokens or (self._learner.device.type != "cpu" and self.progress.step % 20):
             return True
         return math.isfinite(self._learner.loss())
 
@@ -132,11 +132,9 @@ class Loop:
         return max(budget, self._seconds() + LEAST_SHARE_TO_LEARN * budget)
 
     def _evaluation_due(self) -> bool:
-        count = self.settings.evaluations
-        if count is None:
-            count = math.ceil(self.settings.epochs) if self.settings.epochs else DEFAULT_EVALUATIONS
-        due = (self.progress.evaluations + 1) / count
-        return self._fraction() >= due - 1e-9
+        count: float = self.settings.evaluations or self.settings.epochs or DEFAULT_EVALUATIONS
+        before = sum(1 for record in self.progress.history if record["step"] == 0)  # of the model that is gone on from
+        return self._fraction() >= (self.progress.evaluations - before + 1) / count - 1e-9
 
     def _evaluate(self, rate: float) -> Generator[Event, None, bool]:
         """Validate, keep the best state, write samples, save what must survive; False where the figure is no number."""
@@ -171,16 +169,16 @@ class Loop:
         if better and self.output:
             yield self._save()
         if self.output and (kept := self._keep(weights, train if validation is None else validation)):
-            yield kept
+            yield Saved(str(kept), validation)
         if self.output:
             self._checkpoint()
         self._evaluation_seconds = time.perf_counter() - start
         return True
 
-    def _keep(self, weights: Arrays, figure: float | None) -> Saved | None:
+    def _keep(self, weights: Arrays, figure: float | None) -> Path | None:
         """A file of its own for this state, named by epoch and loss (nats per token), where that is asked for."""
         progress = self.progress
-        if figure is None or self.settings.keep == "best" or self.output is None:
+        if figure is None or self.settings.keep == "best" or self.output is None or progress.step == 0:
             return None
         improved = progress.lowest is None or figure < progress.lowest
         if improved:
@@ -190,7 +188,7 @@ class Loop:
         nats = figure * math.log(2) * self._characters_per_token
         path = self.output.with_name(f"{self.output.stem}-{self._epoch():05.2f}-{nats:.4f}{self.output.suffix}")
         self._make_bundle(weights).save(path)
-        return Saved(str(path), figure)
+        return path
 
     def _samples(self, weights: Arrays) -> Iterator[Sample]:
         """What users would get from this state, written by the same writer."""
@@ -209,7 +207,7 @@ class Loop:
         if not self.settings.sample_from_text:
             return ""
         length = self.run.settings.network.context or EXCERPT_TOKENS
-        ids = excerpt(self.run.encoded, self.run.split, length, (self.settings.seed, self.progress.evaluations))
+        ids = excerpt(self.run.encoded, self.run.split, length, self.settings.seed, self.progress.evaluations)
         return self.run.tokenizer.decode(ids)
 
     def _close(self, reason: str) -> Iterator[Event]:
@@ -309,7 +307,7 @@ class Loop:
         if self.settings.minutes:
             left = max(0.0, self._budget - seconds)
         rate = tokens_per_second * self._characters_per_token
-        train = self._bits(self._learner.loss())
+        train = self._bits(self._learner.loss()) if self._learner.loss_tokens else None
         return Step(self.progress.step, self._epoch(), fraction, train, rate, seconds, left)
 
     def _started(self) -> Started:

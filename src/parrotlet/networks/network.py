@@ -62,10 +62,12 @@ class Network(nn.Module):
     def _drop(self, values: Tensor, share: float) -> Tensor:
         """Dropout whose mask is the same at every step of a window (Gal and Ghahramani 2016): (B, …, X) → (B, …, X).
 
-        It regularises recurrent networks better than a new mask at each step, and draws T times fewer numbers.
+        It regularises recurrent networks better than a new mask at each step, which the lessons have, and draws T times
+        fewer numbers.
         """
         if not self.training or share == 0:
             return values
-        shape = (len(values), *[1] * (values.ndim - 2), values.shape[-1])
-        mask = values.new_empty(shape).bernoulli_(1 - share, generator=self.random)  # (B, 1, X)
+        steps = values.shape[1:-1] if self.settings.dropout_each_step else [1] * (values.ndim - 2)
+        mask = values.new_empty(len(values), *steps, values.shape[-1])  # (B, 1 or T, X)
+        mask.bernoulli_(1 - share, generator=self.random)
         return values * (mask / (1 - share))

@@ -11,7 +11,8 @@ from parrotlet.settings import LayerSettings, NetworkSettings
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}  # rows of a layer's weights per unit; lstm i f g o, gru r z n, as in torch
 STATE_PARTS = {"rnn": 1, "lstm": 2, "gru": 1}  # what a layer carries on: hidden, and for lstm the cell
-MOST_STEPS_BACK = 1 << 16  # that a convolution may look
+MOST_STATE = 1 << 22  # numbers that a row of a convolution may carry on
+ENTERED = frozenset({"layers.0.weight_ih_l0", "layers.0.weight_ih_l0_reverse", "input.weight"})  # by the input
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,11 @@ def dilations(network: NetworkSettings) -> tuple[int, ...]:
     Raises UsageError where the layers would look further back than any state should hold.
     """
     steps = tuple(2**layer for layer in range(network.layers))
-    if (network.kernel - 1) * steps[-1] > MOST_STEPS_BACK:
+    state = network.layers * (network.kernel - 1) * steps[-1] * network.hidden
+    if state > MOST_STATE:
         raise UsageError(
-            f"network.layers = {network.layers} with network.kernel = {network.kernel} looks back more than "
-            f"{MOST_STEPS_BACK} steps: use fewer layers"
+            f"network.layers = {network.layers} would carry {state:,} numbers a text, more than {MOST_STATE:,}: "
+            "use fewer layers"
         )
     return steps
 

@@ -137,7 +137,8 @@ class CharTokenizer(Tokenizer):
     @classmethod
     def train(cls, texts: Iterable[str], settings: TokenizerSettings) -> Self:
         """Takes the alphabet of the texts, in the order of code points."""
-        empty = cls((), Normalisation.of(settings), settings.graphemes, spelt=False)
+        fallback = settings.fallback
+        empty = cls((), Normalisation.of(settings), settings.graphemes, fallback, spelt=False, unknown=not fallback)
         return empty.extended(texts, settings)
 
     def extended(self, texts: Iterable[str], settings: TokenizerSettings) -> Self:
