@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,16 @@ def trace_text(runtime: Runtime, tokenizer: Tokenizer, begin: Beginning, plan: P
     steps = []
     for logits, token, piece in zip(_logits(runtime, begin, ids), ids, pieces, strict=True):
         probabilities = _softmax(logits)
-        likeliest = _likeliest(probabilities, plan.banned, n)
-        named = tuple((tokenizer.token(each), float(probabilities[each])) for each in likeliest)
-        steps.append(TraceStep(tokenizer.token(token), float(probabilities[token]), piece, named))
+        found = tuple(likeliest(tokenizer, logits, plan.banned, n))
+        steps.append(TraceStep(tokenizer.token(token), float(probabilities[token]), piece, found))
     return steps
+
+
+def likeliest(tokenizer: Tokenizer, logits: FloatArray, banned: Sequence[int], n: int) -> list[tuple[str, float]]:
+    """The ``n`` likeliest tokens of logits (V,), likeliest first, of equals the lowest; none that is never drawn."""
+    never, probabilities = set(banned), _softmax(logits)
+    order = (each for each in np.argsort(-probabilities, kind="stable").tolist() if each not in never)
+    return [(tokenizer.token(each), float(probabilities[each])) for each in islice(order, n)]
 
 
 def _write(runtime: Runtime, tokenizer: Tokenizer, begin: Beginning, plan: Plan) -> tuple[list[int], list[str]]:
@@ -81,10 +88,3 @@ def _logits(runtime: Runtime, begin: Beginning, ids: Sequence[int]) -> Iterator[
 def _softmax(logits: FloatArray) -> Probabilities:
     exponentials = np.exp(logits.astype(np.float64) - logits.max())
     return np.asarray(exponentials / exponentials.sum())
-
-
-def _likeliest(probabilities: Probabilities, banned: Sequence[int], n: int) -> list[int]:
-    """The ids of the ``n`` likeliest, likeliest first, of equals the lowest; none that is never drawn."""
-    never = set(banned)
-    order = np.argsort(-probabilities, kind="stable").tolist()
-    return [each for each in order if each not in never][:n]

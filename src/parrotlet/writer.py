@@ -18,7 +18,7 @@ from parrotlet.sampling import Rules
 from parrotlet.scoring import LOGITS_LIMIT, Score, Scorer, pieces_of
 from parrotlet.settings import Settings, check
 from parrotlet.tokenizers import Tokenizer, first_ids
-from parrotlet.trace import TraceStep, trace_text
+from parrotlet.trace import TraceStep, likeliest, trace_text
 from parrotlet.writing import Text, stream_text, write_rows
 
 if TYPE_CHECKING:
@@ -136,12 +136,7 @@ class Writer:
         """The ``n`` likeliest next tokens, likeliest first, with the network's own probabilities."""
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise UsageError(f"n must be a whole number from 1, not {n!r}")
-        logits = self._begin(prompt).logits[0].astype(np.float64)
-        probabilities = np.exp(logits - logits.max())
-        probabilities /= probabilities.sum()
-        banned = set(self._banned())
-        order = [int(each) for each in np.argsort(-probabilities, kind="stable") if int(each) not in banned]
-        return [(self.tokenizer.token(token), float(probabilities[token])) for token in order[:n]]
+        return likeliest(self.tokenizer, self._begin(prompt).logits[0], self._banned(), n)
 
     def score(
         self,
