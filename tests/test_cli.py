@@ -151,6 +151,16 @@ def test_train_prints_events_as_json(call, models):
     assert {"note", "started", "evaluation", "sample", "saved"} <= {record["event"] for record in records}
 
 
+def test_a_column_of_labels_teaches_textgenrnn_s_network(call, tmp_path):
+    rows = "".join(f'"{line}",{("cat", "dog")[n % 2]}\n' for n, line in enumerate(sentences(30).splitlines()))
+    (tmp_path / "posts.csv").write_text("title,animal\n" + rows, encoding="utf-8")
+    flags = ["--column", "title", "--label", "animal", "-o", "m.safetensors", "--set", "training.sample_length=5"]
+    assert call("train", "posts.csv", *TINY, *flags, "--recipe", "textgenrnn").status == 0
+    assert json.loads(call("inspect", "--json").out)["settings"]["corpus"]["labels"] == ["animal"]
+    refused = call("train", "posts.csv", *TINY, *flags)
+    assert refused.status == 2 and "only networks with attention train with labels yet" in refused.error
+
+
 def test_flags_reach_the_settings(call, models):
     flags = ["--network", "gru", "--layers", "2", "--level", "word", "--lowercase", "--seed", "7", "--form", "lines"]
     result = call(

@@ -31,7 +31,7 @@ class CorpusSettings(Section):
     form: Form = Field("auto", description="one long text, or one document a line; auto looks at the text")
     encoding: str | None = Field(None, description="text encoding such as utf-8 or cp1252; none means detect it")
     column: str | None = Field(None, description="the column or field that holds the text (CSV, TSV, JSON, JSONL)")
-    labels: tuple[str, ...] = Field((), description="columns that hold labels")
+    labels: tuple[str, ...] = Field((), description="a column that holds labels; several may be given")
     template: str | None = Field(None, description='builds a text from fields: "Recipe for {title} | {directions}"')
     header: bool | None = Field(None, description="whether a table's first row names the columns; none means look")
 

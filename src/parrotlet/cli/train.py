@@ -15,7 +15,7 @@ from parrotlet.settings import CorpusSettings, NetworkSettings, TokenizerSetting
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 FLAGS = {
     *("minutes", "epochs", "steps", "level", "network", "hidden", "layers", "form", "column"),
-    *("template", "encoding", "lowercase", "seed", "device"),
+    *("labels", "template", "encoding", "lowercase", "seed", "device"),
 }
 
 
@@ -43,6 +43,7 @@ def train(
     ] = None,
     form: Annotated[str | None, flag(CorpusSettings, "form")] = None,
     column: Annotated[str | None, flag(CorpusSettings, "column")] = None,
+    labels: Annotated[list[str] | None, flag(CorpusSettings, "labels", "--label")] = None,
     template: Annotated[str | None, flag(CorpusSettings, "template")] = None,
     encoding: Annotated[str | None, flag(CorpusSettings, "encoding")] = None,
     lowercase: Annotated[bool, flag(TokenizerSettings, "lowercase", "--lowercase")] = False,
