@@ -280,7 +280,7 @@ def test_what_is_given_again_on_resuming_and_differs_is_told(tmp_path):
     notes = [
         e.text for e in training(long_text(), tmp_path / "m.safetensors", resume=True, batch=9) if e.event == "note"
     ]
-    assert [note for note in notes if "passed by" in note] == ["training.batch = 9 is passed by: the run began with 4"]
+    assert [note for note in notes if "ignored" in note] == ["training.batch = 9 is ignored: the run began with 4"]
 
 
 def test_a_budget_that_reading_used_up_still_learns():

@@ -196,3 +196,35 @@ def test_an_alphabet_without_bytes_numbers_its_symbols_closely():
     tokenizer = running.bundle.tokenizer
     assert [tokenizer.token(number) for number in range(len(tokenizer))] == ["<s>", "<unk>", "a", "b", "c"]
     assert tokenizer.decode(tokenizer.encode("aXb")) == "ab"
+
+
+def test_a_recipe_teaches_a_model_that_has_its_own_network():
+    first, _ = run(short_texts(), steps=2)
+    running = training(short_texts(), start_from=first.bundle, recipe="textgenrnn", steps=2, batch=4)
+    notes = [event.text for event in running if event.event == "note"]
+    assert "network and tokenizer are the model's: of the recipe only the rest is taken" in notes
+    settings = running.bundle.settings
+    assert settings.network == first.bundle.settings.network and settings.training.optimizer == "adam"
+
+
+def test_a_short_run_is_evaluated_a_few_times_only():
+    quick = {name: value for name, value in TINY.items() if name != "evaluations"}
+    for steps, count in ((10, 1), (75, 3), (1000, 20)):
+        events = list(training(short_texts(12), **quick, steps=steps))
+        assert sum(isinstance(event, Evaluated) for event in events) == count
+
+
+def test_a_symbol_that_is_new_is_not_written_before_it_is_learned():
+    first, _ = run(short_texts(), steps=30, learning_rate=1e-2)
+    kept = {name: value for name, value in TINY.items() if name not in ("hidden", "embedding")}
+    corpus = from_texts([d.text.replace(" ", "\u2003") for d in short_texts().documents()])
+    second = training(corpus, start_from=first.bundle, **kept, steps=1, learning_rate=1e-6)
+    list(second)
+    assert "\u2003" not in "".join(Writer(second.bundle).generate(20, length=60, seed=1))
+
+
+def test_files_that_are_kept_are_announced_and_named_by_step_without_epochs(tmp_path):
+    _, events = run(short_texts(), tmp_path / "m.safetensors", steps=8, evaluations=2, keep="every")
+    notes = [event.text for event in events if event.event == "note"]
+    assert "every evaluation leaves a file m-STEP-LOSS.safetensors, the loss in nats per token" in notes
+    assert sorted(path.name[:8] for path in tmp_path.glob("m-*.safetensors")) == ["m-000004", "m-000008"]

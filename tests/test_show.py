@@ -208,3 +208,8 @@ def bundle():
     shapes = expected_shapes(settings.network, len(tokenizer))
     weights = {name: random.normal(0, 0.1, shape).astype(np.float32) for name, shape in shapes.items()}
     return Bundle(weights, settings, tokenizer, Card(form="text"))
+
+
+def test_a_sample_of_nothing_but_blanks_says_so():
+    output = shown(show.Lines, [Sample(1, 0.0, "so   ", "so"), Sample(1, 0.5, ""), EVENTS[-1]])
+    assert "0.0  so >> (3 blanks)" in output and "0.5  (nothing)" in output

@@ -175,7 +175,10 @@ class Lines(Show):
         self.say(f"step {event.step:,}  epoch {event.epoch:.2f}  {figures} bits per character{best}", "cyan")
 
     def sample(self, event: "Sample") -> None:
-        text = f"{event.prompt} >> {event.text.removeprefix(event.prompt)}" if event.prompt else event.text
+        written = event.text.removeprefix(event.prompt)
+        if not written.strip():
+            written = f"({len(written)} blanks)" if written else "(nothing)"
+        text = f"{event.prompt} >> {written}" if event.prompt else written
         lines = [line.rstrip() for line in text.strip("\n").split("\n")[:SAMPLE_LINES]]
         for place, line in enumerate(lines):
             self.say(f"  {event.temperature:.1f}  {line}" if place == 0 else f"       {line}")

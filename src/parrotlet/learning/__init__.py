@@ -27,6 +27,8 @@ from parrotlet.learning.run import Loop
 from parrotlet.recipes import load_recipe
 from parrotlet.settings import Settings, flat, merge, parse_settings
 
+MODEL_SECTIONS = {"network", "tokenizer"}  # that a model brings along when it is trained on
+
 
 class Run:
     """One training run: iterate it once for its events; then ``bundle`` holds the best model, or None."""
@@ -74,12 +76,15 @@ def training(
     ``output``: the model file; beside it a folder ``*.run`` from which ``resume=True`` goes on. None saves nothing.
     ``recipe``: the name or file of a recipe; ``settings`` lie on top of it, by bare name (``minutes=1``,
     ``level="word"``, ``network="gru"``, ``hidden=512``) or by section (``training={"minutes": 1}``).
-    ``start_from``: a model to fine-tune. ``started``: the ``time.perf_counter()`` from which minutes are counted.
+    ``start_from``: a model to fine-tune; of a recipe only how to read and how to train is taken then. ``started``: the
+    ``time.perf_counter()`` from which minutes are counted.
 
     Raises UsageError for a wrong setting, ParrotletError for what cannot be read or written.
     """
     began = time.perf_counter() if started is None else started
-    layers = merge(load_recipe(recipe) if recipe is not None else {}, flat(settings))
+    base = load_recipe(recipe) if recipe is not None else {}
+    left_out = sorted(MODEL_SECTIONS & base.keys()) if start_from is not None else []
+    layers = merge({name: values for name, values in base.items() if name not in left_out}, flat(settings))
     resolved = parse_settings(layers)
     target = _checked_output(output)
     bundle = start_from if isinstance(start_from, Bundle | None) else load_bundle(start_from)
@@ -106,6 +111,8 @@ def training(
                     )
                 if sources is None:
                     raise UsageError("no source given: name a file, a folder or a corpus (see `parrotlet corpora`)")
+                if left_out:
+                    yield Note(f"{' and '.join(left_out)} are the model's: of the recipe only the rest is taken")
                 prepared = prepare(sources, resolved, folder, bundle, began, run.raise_if_stopped)
                 yield from (Note(note) for note in prepared.notes)
             loop = Loop(prepared, folder, target, began)
@@ -143,7 +150,7 @@ def _ignored(layers: Mapping[str, Mapping[str, Any]], settings: Settings) -> Ite
         for name in values:
             value = given[section][name]
             if kept[section][name] != value and value != "auto":
-                yield f"{section}.{name} = {value!r} is passed by: the run began with {kept[section][name]!r}"
+                yield f"{section}.{name} = {value!r} is ignored: the run began with {kept[section][name]!r}"
 
 
 def _checked_output(output: str | os.PathLike[str] | None) -> Path | None:

@@ -238,13 +238,16 @@ def _start_at_frequencies(network: Network, encoded: Encoded) -> None:
 def grow(bundle: Bundle, tokenizer: Tokenizer, seed: int) -> dict[str, npt.NDArray[Any]]:
     """The weights of ``bundle`` with room for the ids that ``tokenizer`` has more: what was learned stays as it is.
 
-    New embeddings are drawn like the learned ones are spread, new output rows are zero with the lowest learned bias.
+    New embeddings are drawn like the learned ones are spread, new output rows are zero with a bias below the learned
+    ones: a symbol that never occurred is not to be written before it is learned.
     """
     before, after = len(bundle.tokenizer), len(tokenizer)
     weights = {name: array.copy() for name, array in bundle.weights.items()}
     bias = weights["output.bias"]
     absent = bias <= NEVER / 2  # of tokens that an imported model did not have: they begin like new ones
-    bias[absent] = bias[~absent].min(initial=0.0)
+    lowest = float(bias[~absent].min(initial=0.0))
+    unseen = min(lowest, max(lowest - 4, -10))
+    bias[absent] = unseen
     if before == after:
         return weights
     random = np.random.default_rng(seed)
@@ -254,7 +257,7 @@ def grow(bundle: Bundle, tokenizer: Tokenizer, seed: int) -> dict[str, npt.NDArr
             continue
         new = np.zeros(shape, np.float32)
         if name.endswith("bias"):
-            new[:] = old.min()
+            new[:] = unseen
         elif name != "output.weight":  # an embedding or one-hot input weights
             new[:] = random.normal(0.0, float(old.std()), shape)
         new[tuple(slice(size) for size in old.shape)] = old

@@ -26,7 +26,8 @@ SAMPLE_CHARACTERS = 160
 EXCERPT_TOKENS = 60  # of the training text, where samples go on from a piece of it and no context says how long
 REPORT_SECONDS = 0.25
 CHECKPOINT_SECONDS = 60.0
-DEFAULT_EVALUATIONS = 20
+MOST_EVALUATIONS = 20  # unless asked for otherwise
+STEPS_BETWEEN, SECONDS_BETWEEN = 25, 3.0  # at least, between two of them
 LEAST_SHARE_TO_LEARN = 0.2  # of a budget in minutes, whatever reading the text took of it
 CLOSING_SECONDS = 0.5  # of a budget in minutes, kept for writing the file and leaving Python
 
@@ -132,9 +133,15 @@ class Loop:
         return max(budget, self._seconds() + LEAST_SHARE_TO_LEARN * budget)
 
     def _evaluation_due(self) -> bool:
-        count: float = self.settings.evaluations or self.settings.epochs or DEFAULT_EVALUATIONS
+        count = self.settings.evaluations or self.settings.epochs or self._usual_evaluations()
         before = sum(1 for record in self.progress.history if record["step"] == 0)  # of the model that is gone on from
         return self._fraction() >= (self.progress.evaluations - before + 1) / count - 1e-9
+
+    def _usual_evaluations(self) -> float:
+        """Twenty, fewer in a short run: each writes samples, which nobody can read faster than every few seconds."""
+        of_steps, of_minutes = self.settings.steps, self.settings.minutes
+        length = of_steps / STEPS_BETWEEN if of_steps else (of_minutes or 0.0) * 60 / SECONDS_BETWEEN
+        return min(MOST_EVALUATIONS, max(1, round(length)))
 
     def _evaluate(self, rate: float) -> Generator[Event, None, bool]:
         """Validate, keep the best state, write samples, save what must survive; False where the figure is no number."""
@@ -176,7 +183,7 @@ class Loop:
         return True
 
     def _keep(self, weights: Arrays, figure: float | None) -> Path | None:
-        """A file of its own for this state, named by epoch and loss (nats per token), where that is asked for."""
+        """A file of its own for this state, named by epoch or step and loss in nats per token, where asked for."""
         progress = self.progress
         if figure is None or self.settings.keep == "best" or self.output is None or progress.step == 0:
             return None
@@ -186,7 +193,8 @@ class Loop:
         elif self.settings.keep == "better":
             return None
         nats = figure * math.log(2) * self._characters_per_token
-        path = self.output.with_name(f"{self.output.stem}-{self._epoch():05.2f}-{nats:.4f}{self.output.suffix}")
+        place = f"{self._epoch():05.2f}" if self.settings.epochs else f"{progress.step:06}"
+        path = self.output.with_name(f"{self.output.stem}-{place}-{nats:.4f}{self.output.suffix}")
         self._make_bundle(weights).save(path)
         return path
 
@@ -329,6 +337,10 @@ class Loop:
             raise ParrotletError(f"{self.run.trained_on} leaves nothing to train on after validation is held back")
         if self._validation is None:
             yield Note("nothing is held back for validation, so the file holds the last state, not the best")
+        if self.output and self.settings.keep != "best":
+            which = "every evaluation" if self.settings.keep == "every" else "every evaluation that is better"
+            place = "EPOCH" if self.settings.epochs else "STEP"
+            yield Note(f"{which} leaves a file {self.output.stem}-{place}-LOSS.safetensors, the loss in nats per token")
         if self.settings.minutes and self._budget > self.settings.minutes * 60:
             yield Note(
                 f"reading the text took most of the time: the run will end after {self._budget / 60:.1f} minutes"
