@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import typer
@@ -517,6 +518,77 @@ def test_score(call, models):
     assert "did you mean 'lines'" in call("score", models.text, models.source, "--form", "line").error
 
 
+def test_a_header_is_left_out_where_it_is_asked_for(call, models):
+    Path("posts.txt").write_text("title\n" + sentences(20), encoding="utf-8")
+    kept = call("score", models.lines, "posts.txt")
+    assert "(--header leaves it out)" in kept.err and "a document a line (as the model was trained)" in kept.err
+    assert "(as told)" in call("score", models.lines, "posts.txt", "--form", "lines").err
+    left = call("score", models.lines, "posts.txt", "--header", "--json")
+    assert "title" not in left.err
+    characters = [json.loads(call("score", models.lines, "posts.txt", "--json", *flag).out)["characters"] for flag in
+                  ([], ["--header"], ["--no-header"])]  # fmt: skip
+    assert characters[0] - characters[1] == len("title") and characters[0] == characters[2]
+
+
+@pytest.mark.parametrize(
+    ("share", "why"),
+    [
+        (0.25, "25.0% of it is unknown to this model"),
+        (0.0007, "0.1% of it is unknown to this model"),
+        (0.0003, "<0.1% of it is unknown to this model"),
+        (0.0, "this model knows no ends of documents"),
+    ],
+)
+def test_why_a_score_is_not_comparable_is_told_in_words(call, models, monkeypatch, share, why):
+    from parrotlet.writer import Score, Writer
+
+    result = Score(2.0, 1.0, 2.7, 10, 10, share, comparable=False)
+    monkeypatch.setattr(Writer, "score", lambda *_, **__: result)
+    out = call("score", models.text, models.source).out
+    assert out.endswith(f"not comparable with models of another tokenizer: {why}\n")
+
+
+def test_progress_of_a_score_stands_on_a_terminal_s_stderr_alone(call, models, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("parrotlet.scoring.STEP", 64)
+    silent = call("score", models.text, models.source, "--json")
+    assert "scoring" not in silent.err  # it does not take long
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert "scoring" not in call("score", models.text, models.source, "--json").err  # not even a second
+    monkeypatch.setattr("parrotlet.cli.progress.PATIENCE", 0.0)
+    shown = call("score", models.text, models.source, "--json")
+    assert "scoring" in shown.err and "100%" in shown.err
+    assert json.loads(shown.out)["bits_per_character"] == pytest.approx(json.loads(silent.out)["bits_per_character"])
+
+
+def test_what_will_take_long_is_told_in_one_line_where_there_is_no_terminal(call, models, monkeypatch):
+    from parrotlet.cli.progress import waits
+
+    def bundle(context):
+        return SimpleNamespace(
+            settings=SimpleNamespace(network=SimpleNamespace(context=context)),
+            weights={"layer": SimpleNamespace(size=50_000), "output.weight": SimpleNamespace(size=10_000)},
+        )
+
+    assert list(waits([bundle(60)], 600_893)) == ["scoring 600,893 characters in windows of 60"]
+    assert list(waits([bundle(60)], 6_000)) == list(waits([bundle(None)], 600_893)) == []
+    monkeypatch.setattr("parrotlet.cli.progress.LONG", 1)
+    result = call("score", models.text, models.source, "--json")
+    characters = len(models.source.read_text(encoding="utf-8"))
+    assert result.err == f"scoring {characters:,} characters\n" and json.loads(result.out)
+
+
+def test_the_scorer_tells_how_far_it_is(models, monkeypatch):
+    from parrotlet.writer import load
+
+    monkeypatch.setattr("parrotlet.scoring.STEP", 64)
+    text = models.source.read_text(encoding="utf-8")
+    for form, size in (("text", len(text)), ("lines", len(text) - 100)):
+        told = []
+        load(models.text).score(text, form, progress=told.append)
+        assert told == sorted(told) and told[-1] == size and len(told) > 20
+
+
 def test_surprise_is_coloured_on_a_terminal(monkeypatch):
     from rich.console import Console
 
@@ -544,6 +616,36 @@ def test_inspect(call, models):
     assert facts["tokenizer"]["level"] == "char" and facts["arrays"]["output.bias"] == [facts["tokenizer"]["tokens"]]
     out = call("inspect", models.lines).out
     assert "lstm of 16 units" in out and "book.txt, 100 documents" in out and "validation   " in out
+
+
+def test_inspect_makes_up_no_training_of_a_model_that_was_taken_over(call):
+    from parrotlet.bundle import Bundle, Card
+    from parrotlet.runtime.shapes import expected_shapes
+    from parrotlet.settings import parse_settings
+    from parrotlet.tokenizers import train_tokenizer
+
+    layers = [
+        {"kind": "gru", "units": 5, "bidirectional": True, "final": True, "reset_after": False},
+        {"kind": "dense", "units": 4, "activation": "relu"},
+    ]
+    settings = parse_settings({"network": {"kind": "stack", "stack": layers, "context": 9}})
+    tokenizer = train_tokenizer(["a cat and a dog\n"], settings.tokenizer)
+    shapes = expected_shapes(settings.network, len(tokenizer))
+    weights = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    Bundle(weights, settings, tokenizer, Card(trained_on="taken over from old.h5", form="lines")).save("x.safetensors")
+    out = call("inspect", "x.safetensors").out
+    assert "\ntraining     not known (taken over from another program)\n" in out
+    assert "\norigin       taken over from old.h5\nwrites       short documents\n" in out
+    assert "\nnetwork      bidirectional gru 5 → dense 4, context 9\n" in out
+    assert "\n  layer 1    gru, 5 units, bidirectional, final, activation tanh, gate sigmoid, reset before" in out
+    assert "\n  layer 2    dense, 4 units, activation relu\n" in out
+    assert not [word for word in ("0 steps", "epochs", "adamw", "hidden", "384", "{", "0 characters") if word in out]
+    assert set(json.loads(call("inspect", "x.safetensors", "--json").out)["settings"]) == set(SECTIONS) - {"training"}
+
+
+def test_inspect_of_a_model_that_was_trained_names_its_training(call, models):
+    out = call("inspect", models.text).out
+    assert "training     20 steps" in out and "optimizer adamw" in out and "hidden 16" in out and ", kernel" not in out
 
 
 def test_the_sparkline_falls_with_the_loss():

@@ -1,6 +1,7 @@
 """Models side by side: what is compared and what is not, and every figure from what the models themselves hold."""
 
 import json
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from parrotlet import cli
 from parrotlet.bundle import Bundle, Card, Evaluation
+from parrotlet.cli.compare import clocks
 from parrotlet.compare import compare_models, open_models
 from parrotlet.comparison import Comparison, Gain
 from parrotlet.corpus import from_texts
@@ -27,6 +29,7 @@ FAST = [(4, 2.9), (12, 2.45), (40, 2.29), (60, 2.3)]
 def model(course: Any = SLOW, seed: int = 1, first_step: int = 1, **changed: Any) -> Writer:
     """A model whose training went as told; its weights are random. ``changed``: settings and fields of the card."""
     card: dict[str, Any] = {"trained_on": "a text", "characters": len(TEXT), "documents": 1, "device": "cpu"}
+    card["steps"] = 100
     sections: dict[str, Any] = {"network": {"hidden": 8, "embedding": 4}, "tokenizer": {}, "training": {}}
     for name, value in changed.items():
         if name in sections:
@@ -137,6 +140,31 @@ def test_settings_that_do_not_touch_the_text_leave_figures_comparable() -> None:
     }
 
 
+def test_settings_that_do_not_describe_the_model_are_left_out() -> None:
+    aside = {"seed": 7, "device": "cpu", "keep": "every", "evaluations": 3, "validation": 0.2, "minutes": 3.0}
+    samples = {"sample_prompt": "the", "sample_length": 9, "sample_temperatures": (1.0,), "sample_from_text": True}
+    assert compare(model(), model(training=aside | samples)).settings == {}
+    stacks = [model(network={"kind": "stack", "stack": STACK, "hidden": hidden}) for hidden in (8, 9)]
+    assert compare(*stacks).settings == {}  # hidden means nothing there: the stack has its own units
+    assert "network.hidden" not in compare(model(), stacks[0]).settings  # nor is it set against another's
+
+
+STACK = [{"kind": "lstm", "units": 5, "final": True}, {"kind": "dense", "units": 4, "activation": "relu"}]
+TAKEN_OVER = {"course": [], "steps": 0, "trained_on": "taken over from old.h5", "characters": 0, "device": ""}
+
+
+def test_of_a_model_that_was_taken_over_no_training_is_made_up() -> None:
+    found = compare(model(), model(**TAKEN_OVER), model(training={"learning_rate": 0.5}))
+    assert [each.trained for each in found.models] == [True, False, True]
+    assert found.settings == {"training.learning_rate": (0.008, None, 0.5)}
+    assert found.models[1].validation_apart == "nothing is known of its training"
+    assert compare(model(), model(training={"optimizer": "sgd"}, **TAKEN_OVER)).settings == {}
+    first = compare(
+        model(**TAKEN_OVER), model(), model(trained_on="other")
+    )  # figures are set against one that is there
+    assert [bool(each.validation_apart) for each in first.models] == [True, False, True]
+
+
 # A text that all of them are scored on
 
 
@@ -169,6 +197,20 @@ def test_scores_of_different_texts_are_never_compared(tokenizer: Any, text: str,
     ]
     turned = compare(model(tokenizer=tokenizer), model(), text=text)
     assert turned.models[1].score_apart and not [gain for gain in turned.gains if gain.on == "the text given"]
+
+
+def test_models_of_one_tokenizer_are_compared_on_a_text_that_they_do_not_know_whole() -> None:
+    words = {"tokenizer": {"level": "word"}}
+    found = compare(model(**words), model(seed=2, **words), model(), text="The parrot saw")
+    assert not any(each.score.comparable for each in found.models[:2])
+    assert [each.score_apart for each in found.models] == ["", "", "the first model does not know all of it"]
+    assert [{gain.better, gain.worse} for gain in found.gains if gain.on == "the text given"] == [{"A", "B"}]
+
+
+def test_progress_is_told_over_all_models() -> None:
+    told: list[int] = []
+    found = compare(model(), model(seed=2), text=TEXT, progress=told.append)
+    assert told == sorted(told) and told[-1] == 2 * len(TEXT) == sum(each.score.characters for each in found.models)
 
 
 def test_levels_that_write_the_same_text_are_compared() -> None:
@@ -292,6 +334,33 @@ def test_what_is_not_comparable_is_marked_and_told(call: Any) -> None:
     assert "* words, bits on other.txt: not comparable with the others': " in out and "is unknown to this model" in out
 
 
+def test_a_model_that_was_taken_over_stands_beside_others(call: Any) -> None:
+    model(**TAKEN_OVER).save("old.safetensors")
+    status, out, _ = call("lesson.safetensors", "old.safetensors", "--length", 0)
+    cells = {line[:27].strip(): line[27:].split() for line in out.splitlines() if line.strip()}
+    assert status == 0 and cells["steps"] == ["100", "not", "known"] and "epochs" in cells
+    assert "taken over from old.h5\n" in out and re.search("held back +2.5000 +none\n", out)
+    assert "*" not in out and "not comparable" not in out  # a cell that reads none needs no footnote
+    assert "old: no history" in out and "bits on the text held back  lesson" in out and "0:10 " in out
+    model(**TAKEN_OVER, seed=2).save("older.safetensors")
+    _, out, _ = call("old.safetensors", "older.safetensors", "--length", 0)
+    assert not [line for line in out.splitlines() if line.startswith(("training time", "epochs", "steps"))]
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        ([7, 125.4], ["0:07", "2:05"]),
+        ([2.1, 2.3, 59.96, 2.1], ["0:02.1", "0:02.3", "1:00.0", "0:02.1"]),
+        ([2.01, 2.04], ["0:02.01", "0:02.04"]),
+        ([60.001, 60.002], ["1:00", "1:00"]),
+        ([], []),
+    ],
+)
+def test_times_that_would_print_alike_have_decimals(times: list[float], told: list[str]) -> None:
+    assert clocks(times) == told
+
+
 def test_json_has_everything(call: Any) -> None:
     status, out, _ = call(*TWO, "--text", "poem.txt", "--length", 9, "--json")
     data = json.loads(out)
@@ -318,6 +387,18 @@ def test_a_table_on_a_terminal(call: Any, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("COLUMNS", "120")
     status, out, _ = call(*TWO, "--length", 5, "--prompt", "a", "--prompt", "b")
     assert status == 0 and "───" in out and "2.2900" in out and "after 'b'" in out
+
+
+def test_what_a_row_is_about_is_never_cut(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = {"tokenizer": {"lowercase": True, "normalisation": "NFKC"}, "network": {"dropout_between": 0.25}}
+    model(trained_on="a text with a long name of many words", **more).save("a-model-with-a-long-name.safetensors")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = call(*TWO, "lower.safetensors", "a-model-with-a-long-name.safetensors", "--length", 0)
+    names = ["bits on the text held back", "training time", "tokenizer.normalisation", "network.dropout_between"]
+    assert all(f" {name}  " in out for name in names) and "…" not in out
+    plain = re.sub("\x1b\\[[0-9;]*m", "", out.partition("* lower")[0]).splitlines()
+    assert max(map(len, plain)) <= 80 and len(plain) > 15
 
 
 def test_what_the_models_do_not_know_is_told(call: Any) -> None:

@@ -17,10 +17,10 @@ import parrotlet.compat
 from parrotlet.bundle import load_bundle
 from parrotlet.compat import synthesize, synthesize_to_file, textgenrnn
 from parrotlet.compat.files import LOOK, saved_name
-from parrotlet.compat.published import VOCABULARY
 from parrotlet.compat.texts import Ask
 from parrotlet.compat.utils import textgenrnn_texts_from_file, textgenrnn_texts_from_file_context
 from parrotlet.errors import ParrotletError, UsageError
+from parrotlet.importers.published import VOCABULARY
 from parrotlet.sampling import Rules
 from parrotlet.show import watch
 from tests.fakes import always, fake_writer
@@ -313,7 +313,7 @@ def test_none_and_zero_are_greedy(temperature):
 
 @pytest.mark.parametrize("temperature", [[], "hot", ["hot"], [-1.0], 1000.0])
 def test_what_is_no_temperature_is_refused(temperature):
-    with pytest.raises(UsageError, match="temperature"):
+    with pytest.raises(UsageError, match=r"^temperature = "):
         scripted().generate(temperature=temperature)
 
 
@@ -629,7 +629,7 @@ def test_published_weights_need_no_vocabulary_beside_them(weights, capsys):
     assert textgenrnn("hacker_news.hdf5").generate(temperature=0.0, max_gen_length=60, return_as_list=True) == [
         GREEDY[""]
     ]
-    assert "hacker_news.hdf5 is read with textgenrnn's published vocabulary" in capsys.readouterr().err
+    assert "hacker_news.hdf5: its vocabulary is textgenrnn's published vocabulary" in capsys.readouterr().err
     assert json.loads(weights.with_name("textgenrnn_vocab.json").read_text(encoding="utf-8")) == VOCABULARY
 
 
@@ -641,7 +641,7 @@ def test_a_vocabulary_beside_the_weights_counts_where_it_fits(weights, capsys):
     swapped = {**VOCABULARY, "e": VOCABULARY["t"], "t": VOCABULARY["e"]}
     Path("old_vocab.json").write_text(json.dumps(swapped), encoding="utf-8")
     textgen = textgenrnn("old_weights_epoch_5.hdf5")
-    assert "old_vocab.json beside it" in capsys.readouterr().err
+    assert "its vocabulary is old_vocab.json, which lies beside it" in capsys.readouterr().err
     text = textgen.generate(temperature=0.0, max_gen_length=60, return_as_list=True)[0]
     assert text == GREEDY[""].translate(str.maketrans("et", "te"))
 
@@ -732,10 +732,46 @@ def test_old_words_write_what_they_wrote():
 def test_weights_without_their_vocabulary_are_told_what_they_need():
     original_files("old", [*"abcdef", "<s>"])
     Path("old_vocab.json").unlink()
-    with pytest.raises(ParrotletError, match="it needs its vocabulary"):
+    with pytest.raises(ParrotletError, match="it needs its vocabulary, vocab_path=FILE: ") as refusal:
         textgenrnn("old_weights.hdf5")
+    assert refusal.value.__suppress_context__
+    with pytest.raises(ParrotletError, match=r"there is no file gone\.hdf5") as refusal:
+        textgenrnn("gone.hdf5")
+    assert refusal.value.__cause__ is None and refusal.value.__suppress_context__
     with pytest.raises(ParrotletError, match=r"nothing_config\.json: it can not be read"):
         textgenrnn(config_path="nothing_config.json")
+
+
+@pytest.mark.parametrize("name", ["hard.h5", "mixed.keras", "order.weights.h5"])
+def test_a_model_of_the_keras_lessons_never_gets_the_published_vocabulary(name):
+    pytest.importorskip("h5py")
+    path = Path(__file__).parent / "fixtures" / "keras" / name
+    with pytest.raises(
+        ParrotletError, match=r"12 classes .* parrotlet\.import_model's text=FILE .* or vocab_path=FILE"
+    ):
+        textgenrnn(path)
+    Path("letters.json").write_text(json.dumps(list("\n abcdefghij")))
+    assert set("abcdefghij") < set(textgenrnn(path, "letters.json").vocab)
+
+
+def test_an_old_file_beside_a_newer_one_is_read_where_its_own_files_are_named(capsys):
+    original_files("old", [*"abcdef", "<s>"])
+    os.utime("old_weights.hdf5", (1, 1))
+    small(name="old")
+    capsys.readouterr()
+    assert textgenrnn("old_weights.hdf5").config["rnn_size"] == SMALL["rnn_size"]
+    told = capsys.readouterr().err
+    assert "old_weights.safetensors is newer than old_weights.hdf5 and is read (trained on texts, 20" in told
+    assert "for the old file give its vocab_path too" in told
+    for given in ({"vocab_path": "old_vocab.json"}, {"config_path": "old_config.json"}):
+        assert textgenrnn("old_weights.hdf5", **given).config["rnn_size"] == OPTIONS["rnn_size"]
+        assert "old_weights.safetensors is newer" in capsys.readouterr().err
+
+
+def test_the_keras_model_is_told_to_be_gone():
+    with pytest.raises(AttributeError, match=r"was a Keras model and is not there; textgen\.writer is the model here"):
+        _ = scripted().model
+    assert not hasattr(scripted(), "model")
 
 
 def test_a_config_says_what_new_models_are_like(capsys):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,6 +16,8 @@ import parrotlet
 from parrotlet import cli
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.importers import child, import_model, read_model
+from parrotlet.importers.keras import in_words
+from parrotlet.importers.published import VOCABULARY
 from parrotlet.importers.reader import Reader
 from parrotlet.importers.weights import layer_arrays
 from parrotlet.runtime.compiled import library
@@ -30,7 +33,7 @@ WORDS = ["the", "cat", "sat", "on", "mat", "and", "dog", "ran", "far", "off", "h
 LETTERS = "\n abcdefghij"  # of the stacks that make_keras_fixtures.py writes
 PATHS = ["numpy", pytest.param("compiled", marks=pytest.mark.skipif(isinstance(library(), str), reason=str(library())))]
 TOLERANCE = 1e-4
-PUBLISHED = "f9c6c0db9b07fb57da023d32df66e16a488d086c138e15706307bb5177c2be74"
+PUBLISHED = "textgenrnn's published vocabulary"
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +147,7 @@ def test_imported_models_write_score_save_and_load(make, reader, tmp_path):
     assert "".join(before.stream("abc ", length=30, seed=2)) == before.write("abc ", length=30, seed=2)
     score = before.score("a bad cab\nfaced a big hag")
     assert np.isfinite(score.bits_per_character) and score.bits_per_character < 12
-    assert before.card.trained_on.startswith("taken over from ")
+    assert before.card.trained_on.startswith("imported from ")
 
 
 def test_a_model_that_never_saw_stop_reads_its_prompt_alone(reader):
@@ -264,9 +267,38 @@ def test_weights_alone_are_told_what_they_do_not_say(reader):
 # --- vocabularies -----------------------------------------------------------------------------------------------------
 
 
-def test_a_missing_vocabulary_is_explained(reader):
-    with pytest.raises(ParrotletError, match=r"601 entries .* beside it lies --vocab .*word_vocab\.json"):
-        read_model(OLD / "word_weights.hdf5", reader=reader)
+def test_a_missing_vocabulary_is_explained(tmp_path, reader):
+    shutil.copy(OLD / "word_weights.hdf5", tmp_path / "mine.hdf5")
+    with pytest.raises(
+        ParrotletError, match=r"needs its vocabulary, --vocab FILE: the NAME_vocab\.json of 601 entries"
+    ):
+        read_model(tmp_path / "mine.hdf5", reader=reader)
+    with pytest.raises(ParrotletError, match=r"needs its vocabulary, vocab=FILE: the NAME_vocab\.json of 601 entries"):
+        import_model(tmp_path / "mine.hdf5")
+
+
+def test_vocabulary_and_configuration_beside_the_weights_are_taken(tmp_path, reader):
+    found = read_model(OLD / "word_weights.hdf5", reader=reader)
+    assert found.bundle.settings.network.context == 8
+    assert [note.split(",")[0] for note in found.assumed] == [
+        "its vocabulary is word_vocab.json",
+        "its configuration is word_config.json",
+    ]
+    named = read_model(OLD / "word_weights.hdf5", vocab=OLD / "word_vocab.json", reader=reader)
+    assert named.bundle.settings.network.context == 8
+    shutil.copy(OLD / "word_weights.hdf5", tmp_path / "word_weights.hdf5")
+    shutil.copy(OLD / "word_vocab.json", tmp_path)
+    config = json.loads((OLD / "word_config.json").read_text(encoding="utf-8"))
+    (tmp_path / "word_config.json").write_text(json.dumps({**config, "rnn_size": 99}), encoding="utf-8")
+    other = read_model(tmp_path / "word_weights.hdf5", reader=reader)
+    assert other.bundle.settings.network.context == 40
+    assert "word_config.json beside it is of another model (rnn_size = 99) and is left out" in other.assumed
+    (tmp_path / "word_config.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(ParrotletError, match=r"word_config\.json: a configuration of textgenrnn is a JSON object"):
+        read_model(tmp_path / "word_weights.hdf5", reader=reader)
+    shutil.copy(OLD / "char_bidirectional_vocab.json", tmp_path / "word_vocab.json")
+    with pytest.raises(ParrotletError, match=r"602 rows need a vocabulary of 601 entries, .*word_vocab\.json has 88"):
+        read_model(tmp_path / "word_weights.hdf5", reader=reader)
 
 
 def test_a_vocabulary_of_another_model_is_explained(reader):
@@ -288,12 +320,22 @@ def grown(file, rows=465):
         file[name] = np.resize(old, shape)
 
 
-def test_the_published_vocabulary_is_named_at_its_number_of_rows(tmp_path, reader):
+def test_the_published_vocabulary_is_that_of_its_number_of_rows(tmp_path, reader):
     weights = copy_of(OLD / "char_bidirectional_weights.hdf5", tmp_path / "mine_weights.hdf5", grown)
-    with pytest.raises(ParrotletError, match=PUBLISHED):
-        read_model(weights, reader=reader)
+    alone = read_model(weights, reader=reader)
+    assert PUBLISHED in " ".join(alone.assumed) and alone.bundle.tokenizer.alphabet[:4] == tuple("It's")
+    (tmp_path / "mine_vocab.json").write_text(json.dumps({"a": 1, "b": 2}), encoding="utf-8")
+    assert (
+        "mine_vocab.json beside it has 2 entries: it is of another model, left out"
+        in read_model(weights, reader=reader).assumed
+    )
     with pytest.raises(ParrotletError, match=f"465 rows need a vocabulary of 464 entries, .* has 88.*{PUBLISHED}"):
         read_model(weights, vocab=OLD / "char_bidirectional_vocab.json", reader=reader)
+    fewer = copy_of(OLD / "char_bidirectional_weights.hdf5", tmp_path / "few.hdf5", lambda file: grown(file, 464))
+    with pytest.raises(ParrotletError, match=r"464 rows need a vocabulary of 463 entries, .*has 464.*is textgenrnn's"):
+        read_model(fewer, vocab=VOCABULARY, reader=reader)
+    with pytest.raises(ParrotletError, match="463 entries that was saved with it"):
+        read_model(fewer, reader=reader)
     other = tmp_path / "other.json"
     other.write_text(json.dumps({chr(0x4E00 + number): number + 1 for number in range(464)}))
     assert PUBLISHED in " ".join(read_model(weights, vocab=other, reader=reader).assumed)
@@ -366,8 +408,31 @@ def test_the_alphabet_of_a_text_is_chosen_by_its_size(tmp_path, reader):
     assert "\ufeff" in tokenizer_of("\ufeffig hedge bad face\n".encode()).alphabet
     eleven = tokenizer_of(b"ig hedge bad fac\n")
     assert (len(eleven), eleven.unknown_id) == (13, 1)  # class 0 is padding and what is unknown
-    with pytest.raises(ParrotletError, match=r"12 classes, but .* has 3 different symbols"):
-        tokenizer_of(b"aab\n")
+    with pytest.raises(ParrotletError, match=r"12 classes, but .* has 4 different symbols, 3 with line ends made blan"):
+        tokenizer_of(b"a ab\n")
+    with pytest.raises(ParrotletError, match=r"has 1 different symbol: it is another text"):
+        tokenizer_of(b"aa")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize(("text", "lowered"), [(b"kig hedge%bad face", False), (b"KIG hedge%Bad Face", True)])
+def test_a_text_whose_line_ends_became_blanks(text, lowered, end, tmp_path, reader):
+    """keras.io's lesson: ``text.lower().replace("\\n", " ")``."""
+    (tmp_path / "book.txt").write_bytes(text.replace(b"%", end) + b" j")
+    found = read_model(KERAS / "each_step.h5", text=tmp_path / "book.txt", reader=reader)
+    tokenizer = found.bundle.tokenizer
+    assert tokenizer.alphabet == tuple(sorted("kig hedbafcj"))
+    assert "line ends made blanks" in found.assumed[0]
+    assert "a line end in a prompt is read as a blank" in found.assumed[1]
+    assert tokenizer.encode("bad\r\nface").tolist() == tokenizer.encode("bad face").tolist()
+    assert tokenizer.decode(tokenizer.encode("bad\nface")) == tokenizer.normalise("bad\nface") == "bad face"
+    assert tokenizer.unknown("bad\nface") == [] and tokenizer.normalise("A\nB") == ("a b" if lowered else "A B")
+    found.bundle.save(tmp_path / "model.safetensors")
+    again = parrotlet.load(tmp_path / "model.safetensors")
+    assert again.tokenizer.to_json() == tokenizer.to_json() and again.tokenizer.normalise("\n") == " "
+    assert again.write("bad\nface", length=9, seed=1).startswith("bad\nface")
+    with pytest.raises(ParrotletError, match="blank_ends"):
+        load_tokenizer({**tokenizer.to_json(), "normalisation": {"form": "none", "lowercase": True, "blank_ends": 3}})
 
 
 def test_word_indices_of_keras(reader):
@@ -384,6 +449,8 @@ def test_word_indices_of_keras(reader):
     bundle = read_model(KERAS / "each_step.h5", alphabet=layer, reader=reader).bundle
     assert bundle.tokenizer.encode("the cat, zorp.").tolist() == [2, 5, 4, 1, 3]
     assert (bundle.tokenizer.stop, bundle.card.form, len(bundle.tokenizer)) == (0, "lines", 12)
+    with pytest.raises(ParrotletError, match="12 classes, but the alphabet names 464 symbols: it belongs to another"):
+        read_model(KERAS / "each_step.h5", vocab=VOCABULARY, reader=reader)
     attached = read_model(
         KERAS / "each_step.h5", alphabet=[f"Word{number}," for number in range(12)], reader=reader
     ).bundle
@@ -401,7 +468,12 @@ def test_word_indices_of_keras(reader):
         ({"alphabet": {"a": -1}}, "does not give each symbol a number"),
         ({"alphabet": "no/such.json"}, "there is no file no/such.json"),
         ({"text": "x", "alphabet": ["a"]}, "--text or --alphabet, not both"),
+        ({"alphabet": list("a")}, "the alphabet names 1 symbol:"),
         ({"alphabet": list(LETTERS), "config": {"class_name": "Lambda"}}, "class 'Lambda'"),
+        (
+            {"alphabet": list(LETTERS), "config": KERAS / "alphabet.json"},
+            r"alphabet\.json: its configuration describes",
+        ),
         ({"alphabet": list(LETTERS), "config": {"class_name": "Sequential", "config": 3}}, "lists no layers"),
         ({"alphabet": list(LETTERS), "context": 9999}, "network.context = 9999"),
     ],
@@ -410,6 +482,78 @@ def test_what_does_not_fit_is_one_clear_line(given, line, reader):
     with pytest.raises(ParrotletError, match=line) as refusal:
         read_model(KERAS / "each_step.h5", reader=reader, **given)
     assert "\n" not in str(refusal.value) and len(str(refusal.value)) < 600
+
+
+# --- subclassed models ------------------------------------------------------------------------------------------------
+
+
+def subclassed(path, arrays):
+    """A file as Keras 3 writes it for a class of one's own: a group for each attribute that is a layer."""
+    with h5py.File(path, "w") as file:
+        for name, values in arrays.items():
+            for number, array in enumerate(values):
+                file[f"{name}/vars/{number}"] = array
+        file.create_group("vars")
+    return path
+
+
+def shapes(**sizes):
+    random = np.random.default_rng(1)
+    return {
+        name.replace("__", "/"): [random.normal(size=shape).astype(np.float32) for shape in each]
+        for name, each in sizes.items()
+    }
+
+
+def gru(inputs, units):
+    return [(inputs, 3 * units), (units, 3 * units), (2, 3 * units)]
+
+
+def keras_archive(path, weights, config):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.9.0"}))
+        archive.write(weights, "model.weights.h5")
+    return path
+
+
+def test_a_subclassed_model_is_read_where_its_shapes_are_unmistakable(tmp_path, reader):
+    straight = read_model(KERAS / "lesson_embedding_gru.keras", alphabet=KERAS / "alphabet.json", reader=reader).bundle
+    with zipfile.ZipFile(KERAS / "lesson_embedding_gru.keras") as archive:
+        content = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(content) as file:
+        places = {"zzz": "embedding/vars", "my_gru/cell": "gru/cell/vars", "a": "dense/vars"}
+        arrays = {name: [array[()] for array in file[f"layers/{place}"].values()] for name, place in places.items()}
+    weights = subclassed(tmp_path / "mine.weights.h5", arrays)
+    config = {"class_name": "Mine", "config": {"trainable": True}, "registered_name": "Mine"}
+    for path in (weights, keras_archive(tmp_path / "mine.keras", weights, config)):
+        found = read_model(path, alphabet=KERAS / "alphabet.json", reader=reader)
+        assert "a subclassed model: its file does not list its layers" in found.assumed[0]
+        assert found.kind.startswith("a subclassed Keras 3")
+        assert all((found.bundle.weights[name] == array).all() for name, array in straight.weights.items())
+
+
+def test_two_recurrent_attributes_of_one_name_stand_in_the_order_of_their_numbers(tmp_path, reader):
+    arrays = shapes(out=[(6, 12), (12,)], gru2__cell=gru(6, 6), gru1__cell=gru(6, 6), emb=[(12, 6)])
+    path = subclassed(tmp_path / "two.weights.h5", arrays)
+    bundle = read_model(path, alphabet=list(LETTERS), reader=reader).bundle
+    update, reset, new = np.split(arrays["gru1/cell"][1], 3, axis=1)
+    assert (bundle.weights["layers.0.weight_hh_l0"] == np.concatenate((reset, update, new), axis=1).T).all()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "line"),
+    [
+        ({"a__cell": gru(6, 6), "b__cell": gru(6, 6)}, "can stand in more than one order"),
+        ({"g__cell": gru(6, 6), "hidden": [(6, 6), (6,)]}, "are not an Embedding, then LSTM, GRU"),
+        ({"g__cell": gru(5, 6)}, "are not an Embedding, then LSTM, GRU"),
+        ({"g": [(6, 6, 6)]}, "belong to no layer that is known here"),
+    ],
+)
+def test_a_subclassed_model_that_could_be_another_is_refused(sizes, line, tmp_path, reader):
+    arrays = shapes(out=[(6, 12), (12,)], emb=[(12, 6)], **sizes)
+    with pytest.raises(ParrotletError, match=line):
+        read_model(subclassed(tmp_path / "m.weights.h5", arrays), alphabet=list(LETTERS), reader=reader)
 
 
 # --- layers that cannot be taken over ---------------------------------------------------------------------------------
@@ -578,6 +722,13 @@ def test_other_files_are_refused(name, content, line, tmp_path, reader):
         read_model(tmp_path, reader=reader)
 
 
+def test_a_model_of_parrotlets_own_is_told_to_be_one(tmp_path, reader):
+    path = tmp_path / "mine.safetensors"
+    keras_model("hard.h5", reader).save(path)
+    with pytest.raises(ParrotletError, match=r"mine\.safetensors is already a model of parrotlet's"):
+        read_model(path, reader=reader)
+
+
 def test_an_hdf5_file_of_something_else(tmp_path, reader):
     with h5py.File(tmp_path / "table.h5", "w") as file:
         file["numbers"] = np.zeros(3, np.float32)
@@ -676,7 +827,14 @@ def test_this_process_never_loads_hdf5_nor_runs_what_lies_in_the_folder(tmp_path
 
 def test_without_h5py_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(ParrotletError, match=r"pip install 'parrotlet\[keras\]'"):
+    with pytest.raises(ParrotletError, match=r"pip install 'parrotlet\[keras\]'$"):
+        import_model(KERAS / "hard.h5", alphabet=list(LETTERS))
+
+
+def test_an_h5py_that_cannot_be_loaded_is_told_the_same(tmp_path, monkeypatch):
+    (tmp_path / "h5py.py").write_text("raise ImportError('its libraries ' * 99)")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ParrotletError, match=r"h5py cannot be loaded .* pip install 'parrotlet\[keras\]'$"):
         import_model(KERAS / "hard.h5", alphabet=list(LETTERS))
 
 
@@ -689,11 +847,18 @@ def test_the_command_tells_what_it_found(tmp_path, capsys, monkeypatch):
     assert cli.main(arguments) == 0
     told = capsys.readouterr().out
     assert "weights of textgenrnn" in told and "LSTM 32, LSTM 32" in told and "602 classes of words" in told
-    assert "max_length = 40 is assumed" in told and "word_config.json" in told
-    assert parrotlet.load("word_weights.safetensors").settings.network.context == 40
+    assert "its configuration is word_config.json, which lies beside it" in told and "in place of" not in told
+    assert "the last 8 symbols, anew for each" in told and "tf_keras 2." in told
+    bundle = parrotlet.load("word_weights.safetensors")
+    assert bundle.settings.network.context == 8
+    assert bundle.card.notes[0].startswith("imported from word_weights.hdf5, weights of textgenrnn (tf_keras 2.")
+    assert cli.main(["inspect", "word_weights.safetensors"]) == 0
+    assert "imported from word_weights.hdf5, weights of textgenrnn (" in capsys.readouterr().out
     assert cli.main([*arguments, "--config", str(OLD / "word_config.json"), "-o", "w.safetensors", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["path"], facts["context"], facts["tokens"], facts["assumed"]) == ("w.safetensors", 8, 602, [])
+    assert cli.main(arguments) == 0
+    assert "word_weights.safetensors, in place of the one that was there, " in capsys.readouterr().out
     assert cli.main(["import", str(KERAS / "hard.h5")]) == 1
     assert "--alphabet FILE" in capsys.readouterr().err
     (tmp_path / "abc.json").write_text(json.dumps(list(LETTERS)))
@@ -701,6 +866,52 @@ def test_the_command_tells_what_it_found(tmp_path, capsys, monkeypatch):
     assert cli.main(["import", str(KERAS / "hard.h5"), *given]) == 0
     assert "carrying its state" in capsys.readouterr().out
     assert cli.main(["generate", "hard.safetensors", "--prompt", "abc", "--length", "9", "--seed", "1"]) == 0
+
+
+def test_the_old_file_is_never_written_over(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(KERAS / "hard.h5", "hard.h5")
+    shutil.copy(KERAS / "hard.h5", "odd.safetensors")
+    Path("abc.json").write_text(json.dumps(list(LETTERS)))
+    for old, new, line in (
+        ("hard.h5", "hard.h5", "output = 'hard.h5' must end in .safetensors: try 'hard.safetensors'"),
+        ("hard.h5", "model", "must end in .safetensors: try 'model.safetensors'"),
+        ("odd.safetensors", "odd.safetensors", "output = 'odd.safetensors' is the old file itself"),
+    ):
+        assert cli.main(["import", old, "--alphabet", "abc.json", "-o", new]) == 2
+        assert line in capsys.readouterr().err
+        assert Path(old).read_bytes() == (KERAS / "hard.h5").read_bytes()
+    assert cli.main(["generate", "hard.h5"]) == 1
+    assert "parrotlet import hard.h5" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_told_with_a_few_of_the_others(tmp_path, reader):
+    for number in range(9):
+        (tmp_path / f"verses{number}.safetensors").touch()
+    (tmp_path / "book.h5").touch()
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ParrotletError) as refusal:
+        read_model(tmp_path / "x.h5", reader=reader)
+    assert str(refusal.value).endswith("x.h5; there are 'book.h5', " + ", ".join(
+        f"'verses{number}.safetensors'" for number in range(4)) + " …")  # fmt: skip
+    with pytest.raises(ParrotletError, match=r"bok\.h5; did you mean 'book\.h5'\?$") as refusal:
+        read_model(tmp_path / "bok.h5", reader=reader)
+    assert refusal.value.__cause__ is None and refusal.value.__suppress_context__
+    with pytest.raises(ParrotletError, match=r"there is no file .*q\.json$"):
+        read_model(KERAS / "hard.h5", alphabet=tmp_path / "q.json", reader=reader)
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("2.21.0", "tf_keras 2.21.0"),
+        ("2.15.0", "Keras 2.15.0"),
+        ("2.2.4-tf", "Keras 2.2.4-tf"),
+        ("3.9.0", "Keras 3.9.0"),
+    ],
+)
+def test_a_version_is_told_with_the_program_it_is_of(version, words):
+    assert in_words(version) == words
 
 
 def test_wrong_calls_of_the_function():

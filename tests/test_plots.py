@@ -4,6 +4,7 @@ import json
 import math
 import struct
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -71,6 +72,46 @@ def test_each_picture_is_drawn(tmp_path, suffix):
 def test_loss_of_one_evaluation_of_several_models_and_without_validation(tmp_path, histories):
     plots.plot_loss(histories, tmp_path / "loss.png")
     assert min(drawn(tmp_path / "loss.png")) > 400
+
+
+@pytest.fixture
+def legend(tmp_path, monkeypatch):
+    """Draws histories; gives the lines of the legend and what stands below the title."""
+    seen = []
+    open_picture = plots.curves.picture
+
+    @contextmanager
+    def picture(*size):
+        with open_picture(*size) as figure:
+            yield figure
+            seen.append(figure.axes[0])
+
+    monkeypatch.setattr(plots.curves, "picture", picture)
+
+    def draw(histories):
+        plots.plot_loss(histories, tmp_path / "x.png", over="seconds")
+        box = seen[-1].get_legend()
+        return [text.get_text() for text in box.get_texts()] if box else [], seen[-1].texts[-1].get_text()
+
+    return draw
+
+
+def test_a_model_without_a_history_is_named(legend):
+    nothing = [history(1)[0].model_copy(update={"train": None, "validation": None})]
+    names, _ = legend({"mine": history(), "old": [], "older": nothing})
+    assert names == ["mine   2.300", "old: no history", "older: no history"]
+    assert legend({"mine": history()})[0] == []
+
+
+def test_single_dots_are_explained(legend):
+    names, below = legend({"long": history(), "one": history(1), "open": history(1, False)})
+    assert names == [
+        "long   2.300",
+        "one   3.100 (one evaluation, open dot: training text)",
+        "open (one evaluation, open dot: training text)",
+    ]
+    assert "a dot on the best" in below
+    assert "one evaluation" in legend({"one": history(1)})[1]
 
 
 def test_more_tokens_make_a_taller_picture(tmp_path):

@@ -213,3 +213,11 @@ def bundle():
 def test_a_sample_of_nothing_but_blanks_says_so():
     output = shown(show.Lines, [Sample(1, 0.0, "so   ", "so"), Sample(1, 0.5, ""), EVENTS[-1]])
     assert "0.0  so >> (3 blanks)" in output and "0.5  (nothing)" in output
+
+
+def test_an_evaluation_without_figures_names_no_unit_and_one_of_a_budget_is_singular():
+    lines = shown(show.Lines, [Evaluated(0, 0.0, 0.0, None, None, 1e-3, True), EVENTS[-1]]).splitlines()
+    assert lines[0] == "step 0  epoch 0.00"
+    for budget, told in (({"minutes": 1.0}, "1 minute"), ({"epochs": 1.0}, "1 epoch"), ({"epochs": 1.5}, "1.5 epochs")):
+        started = Started(5, 6, 1, 97, 4, "cpu", "bfloat16", 0, SETTINGS | {"training": budget})
+        assert show.sizes(started).endswith(f"bfloat16; {told}")

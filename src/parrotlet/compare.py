@@ -5,21 +5,22 @@ normal form; where they were not, the reason stands beside them.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parrotlet.comparison import Comparison, Figures, Gain, Sample
+from parrotlet.comparison import Comparison, Figures, Gain, Sample, telling, was_trained
 from parrotlet.errors import UsageError
 from parrotlet.scoring import pieces_of
-from parrotlet.settings import Settings
 from parrotlet.writer import Score, Writer, load
 
 if TYPE_CHECKING:
     from parrotlet.corpus import Corpus
 
 HELD_BACK = "the text held back"
+# Settings of a training that say nothing about the model, or whose outcome is a figure of its own.
+ASIDE = frozenset({"minutes", "epochs", "steps", "validation", "evaluations", "keep", "seed", "device"})
 
 
 def open_models(paths: Sequence[str | os.PathLike[str]]) -> dict[str, Writer]:
@@ -40,12 +41,13 @@ def compare_models(
     *,
     length: int = 200,
     seed: int = 1,
+    progress: Callable[[int], None] | None = None,
 ) -> Comparison:
     """Two models or more side by side.
 
     ``text``: one that all of them are scored on, read in the form that the first was trained on. Each prompt is gone
-    on with at each temperature, ``length`` new tokens with the same seed. Raises UsageError for fewer than two models
-    and for what the writing refuses.
+    on with at each temperature, ``length`` new tokens with the same seed. ``progress`` is told the characters scored so
+    far, by all models together. Raises UsageError for fewer than two models and for what the writing refuses.
     """
     if len(models) < 2:
         raise UsageError(f"a comparison needs at least two models, not {len(models)}")
@@ -56,19 +58,20 @@ def compare_models(
         for degrees in temperatures
         for name, writer in (models.items() if length else ())
     )
-    scores = [None if text is None else writer.score(text, writers[0].card.form) for writer in writers]
+    scores = [None] * len(writers) if text is None else _scores(writers, text, progress)
     reasons = [""] * len(writers) if text is None else _scores_apart(writers, scores, text)
+    measure = next((each for each in writers if each.card.validation_bits_per_character is not None), writers[0])
     figures = tuple(
-        _figures(name, writer, writers[0], score, reason, prompts)
+        _figures(name, writer, measure, score, reason, prompts)
         for (name, writer), score, reason in zip(models.items(), scores, reasons, strict=True)
     )
     about = None if text is None else "the text given" if isinstance(text, str) else text.name
     gains = tuple(gain for other in figures[1:] for gain in _gains(figures[0], other, about))
-    return Comparison(figures, _differing([writer.settings for writer in writers]), gains, samples, about)
+    return Comparison(figures, _differing(writers), gains, samples, about)
 
 
 def _figures(
-    name: str, writer: Writer, first: Writer, score: Score | None, score_apart: str, prompts: Sequence[str]
+    name: str, writer: Writer, measure: Writer, score: Score | None, score_apart: str, prompts: Sequence[str]
 ) -> Figures:
     card, bundle = writer.card, writer.bundle
     return Figures(
@@ -77,6 +80,7 @@ def _figures(
         parameters=sum(array.size for array in bundle.weights.values()),
         level=bundle.tokenizer.level,
         vocabulary=len(bundle.tokenizer),
+        trained=was_trained(card),
         trained_on=card.trained_on,
         characters=card.characters,
         device=card.device,
@@ -84,7 +88,7 @@ def _figures(
         epochs=card.epochs,
         steps=card.steps,
         validation=card.validation_bits_per_character,
-        validation_apart=_held_back_apart(first, writer),
+        validation_apart=_held_back_apart(measure, writer),
         score=score,
         score_apart=score_apart,
         unknown=tuple(writer.unknown("\n".join(prompts))),
@@ -95,7 +99,9 @@ def _figures(
 def _held_back_apart(first: Writer, other: Writer) -> str:
     """Why two figures on the text held back are not of the same text; empty where they are."""
     if other.card.validation_bits_per_character is None:
-        return "" if other is first else "nothing was held back in its training"
+        known = was_trained(other.card)
+        told = "nothing was held back in its training" if known else "nothing is known of its training"
+        return "" if other is first else told
     if (told := _source(other)) != (expected := _source(first)):
         return f"it was trained on {told}, not on {expected}"
     if other.tokenizer.to_json() != first.tokenizer.to_json():
@@ -112,20 +118,44 @@ def _source(writer: Writer) -> str:
     return f"{card.trained_on or 'a text that it does not name'} of {card.characters:,} characters{form}"
 
 
+def _scores(
+    writers: Sequence[Writer], text: "str | Corpus", progress: Callable[[int], None] | None
+) -> list[Score | None]:
+    """Each on the same text, read in the form that the first was trained on."""
+    scores: list[Score | None] = []
+    before = 0
+
+    def tell(characters: int) -> None:
+        if progress is not None:
+            progress(before + characters)
+
+    for writer in writers:
+        score = writer.score(text, writers[0].card.form, progress=tell)
+        scores.append(score)
+        before += score.characters
+    return scores
+
+
 def _scores_apart(writers: Sequence[Writer], scores: Sequence[Any], text: "str | Corpus") -> list[str]:
-    """Why each score is not comparable with the first; of the first, why with no other."""
+    """Why each score is not comparable with the first; of the first, why with no other.
+
+    Models of the same tokenizer are scored on the very same tokens, whatever these leave out of the text.
+    """
     digests = [_digest(writer, text) for writer in writers]
+    tokenizers = [writer.tokenizer.to_json() for writer in writers]
+    alike = [each == tokenizers[0] for each in tokenizers]
     reasons = []
-    for score, digest in zip(scores, digests, strict=True):
-        reason = ""
-        if not score.comparable:
-            reason = f"{score.unknown_share:.1%} of it is unknown to this model"
-            if score.unknown_share == 0:
-                reason = "this model knows no ends of documents"
+    for score, digest, same in zip(scores, digests, alike, strict=True):
+        if same and sum(alike) > 1:
+            reason = ""
+        elif not score.comparable:
+            reason = score.not_comparable
         elif digest != digests[0]:
             reason = f"it reads it in another normal form, as {score.characters:,} characters"
         elif not scores[0].comparable:
             reason = "the first model does not know all of it"
+        else:
+            reason = ""
         reasons.append(reason)
     return reasons
 
@@ -164,10 +194,25 @@ def _gain_in_training(better: Figures, worse: Figures) -> Gain:
     return Gain(HELD_BACK, better.name, worse.name, better.validation, bits, reached, took, untimed)
 
 
-def _differing(settings: Sequence[Settings]) -> dict[str, tuple[Any, ...]]:
-    """The settings that are not the same in all, by their full names."""
-    every = [each.model_dump(mode="json", exclude={"corpus": True, "network": {"stack"}}) for each in settings]
-    flat = [{f"{section}.{name}": value for section in one for name, value in one[section].items()} for one in every]
-    return {
-        name: tuple(one[name] for one in flat) for name in flat[0] if any(one[name] != flat[0][name] for one in flat)
+def _differing(writers: Sequence[Writer]) -> dict[str, tuple[Any, ...]]:
+    """The settings that are not the same in all that have them, by their full names."""
+    every = [dict(_described(writer)) for writer in writers]
+    found = {}
+    for name in dict.fromkeys(name for one in every for name in one):
+        values = [one[name] for one in every if name in one]
+        if any(value != values[0] for value in values):
+            found[name] = tuple(one.get(name) for one in every)
+    return found
+
+
+def _described(writer: Writer) -> Iterator[tuple[str, Any]]:
+    """The settings that say something about a model: how it reads, what it is, how it was trained if that is known."""
+    sections = {
+        "tokenizer": writer.settings.tokenizer.model_dump(mode="json"),
+        "network": telling(writer.settings.network),
+        "training": writer.settings.training.model_dump(mode="json") if was_trained(writer.card) else {},
     }
+    for section, values in sections.items():
+        for name, value in values.items():
+            if section != "training" or not (name in ASIDE or name.startswith("sample_")):
+                yield f"{section}.{name}", value

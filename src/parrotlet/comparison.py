@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from parrotlet.bundle import Evaluation
+from parrotlet.bundle import Card, Evaluation
 from parrotlet.scoring import Score
+from parrotlet.settings import NetworkSettings
 
 SAME = 0.0005  # bits per character: figures nearer than this are alike
 
@@ -14,8 +15,9 @@ SAME = 0.0005  # bits per character: figures nearer than this are alike
 class Figures:
     """One model's figures: losses in bits per character, seconds of the whole training, characters of its text.
 
-    ``validation_apart`` and ``score_apart`` say why a figure is not comparable with the first model's; empty: it is.
-    ``unknown`` lists what of the prompts it does not know.
+    ``validation_apart`` and ``score_apart`` say why a figure is not comparable with the first model's (the first that
+    has one); empty: it is. ``unknown`` lists what of the prompts it does not know. ``trained`` is False where nothing
+    is known of its training: its characters, seconds, epochs and steps say nothing then.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Figures:
     parameters: int
     level: str
     vocabulary: int
+    trained: bool
     trained_on: str
     characters: int
     device: str
@@ -105,7 +108,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Models side by side. ``settings``: those that differ, by name, with each model's value in the models' order."""
+    """Models side by side.
+
+    ``settings``: those that describe a model and differ, by name, with each model's value in the models' order, None
+    where it has none.
+    """
 
     models: tuple[Figures, ...]
     settings: Mapping[str, tuple[Any, ...]]
@@ -135,6 +142,25 @@ class Comparison:
             "text": self.text,
             "samples": [asdict(sample) for sample in self.samples],
         }
+
+
+def was_trained(card: Card) -> bool:
+    """Whether it was trained here; of a model that was taken over nothing is known but what it is."""
+    return card.steps > 0 or bool(card.history)
+
+
+def telling(network: NetworkSettings) -> dict[str, Any]:
+    """The network's settings that mean something for its kind, as plain data; a stack's layers are not among them."""
+    idle = {"stack"}
+    if network.kind == "stack":
+        idle |= {"hidden", "layers", "residual", "layer_norm", "tied", "bidirectional", "attention"}
+    if network.kind == "convolution":
+        idle |= {"residual"}
+    else:
+        idle |= {"kernel"}
+    if network.input != "learned":
+        idle |= {"embedding"}
+    return network.model_dump(mode="json", exclude=idle)
 
 
 def _figure_at(curve: Sequence[tuple[float, float]], seconds: float) -> float | None:

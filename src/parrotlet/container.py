@@ -7,6 +7,7 @@ library because that one orders the metadata anew on each run; the same model mu
 """
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -22,7 +23,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from parrotlet.errors import ParrotletError, nearest
+from parrotlet.errors import ParrotletError, nearest_file
 
 FloatArray = npt.NDArray[np.float32]
 FORMAT_KEY = "parrotlet.format"
@@ -32,8 +33,8 @@ STRING_LIMIT = 16_384  # strings in the header; each array takes four
 MARKS_LIMIT = 8_000_000  # brackets, commas and quotes of one JSON text: bounds the memory of the objects made from it
 STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 FOREIGN = {
-    b"PK": "a zip archive (a Keras or PyTorch file?)",
-    b"\x89HDF": "an HDF5 file; models of Keras and textgenrnn have to be imported",
+    b"PK": "a zip archive; if Keras wrote it: parrotlet import {}",
+    b"\x89HDF": "an HDF5 file; if Keras or textgenrnn wrote it: parrotlet import {}",
     b"\x80": "a Python pickle, which is never opened",
     b"GGUF": "a GGUF file",
     b"\x1f\x8b": "a gzip file",
@@ -93,18 +94,19 @@ def open_container(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             raise ParrotletError(f"{name} is not a regular file")
         with open(name, "rb") as file:
             yield file
-    except FileNotFoundError as error:
-        raise ParrotletError(f"there is no file {name}{_neighbour(Path(name))}") from error
+    except FileNotFoundError:
+        raise ParrotletError(f"there is no file {name}{_neighbour(Path(name))}") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise ParrotletError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _neighbour(path: Path) -> str:
     try:
-        models = [other.name for other in path.parent.glob("*.safetensors")][:100]
-    except OSError:
+        with os.scandir(path.parent) as entries:
+            hint = nearest_file(path.name, [entry.name for entry in itertools.islice(entries, 1000)])
+    except (OSError, ValueError):
         return ""
-    return f"; {nearest(path.name, models)}" if models else ""
+    return f"; {hint}" if hint else ""
 
 
 def read_header(file: BinaryIO, name: str) -> Header:
@@ -116,7 +118,7 @@ def read_header(file: BinaryIO, name: str) -> Header:
     for magic, kind in FOREIGN.items():
         # The first bytes of a true file are a length; only one that cannot be true is looked at for its kind.
         if start.startswith(magic) and start[8:] != b"{":
-            raise ParrotletError(f"{name} is not a model of parrotlet: it looks like {kind}")
+            raise ParrotletError(f"{name} is not a model of parrotlet: it looks like {kind.format(name)}")
     length = int.from_bytes(start[:8], "little")
     if len(start) < 9 or start[8:] != b"{" or not 2 <= length <= HEADER_LIMIT:
         raise ParrotletError(f"{name} is not a model of parrotlet")

@@ -2,6 +2,10 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import PurePath
+
+FILES_SHOWN = 5
+MODELS = (".safetensors", ".keras", ".h5", ".hdf5")
 
 
 class ParrotletError(Exception):
@@ -27,3 +31,26 @@ def nearest(value: str, choices: Iterable[str]) -> str:
     if alike:
         return f"did you mean {alike[0]!r}?"
     return "choose from " + ", ".join(known)
+
+
+def nearest_file(wanted: str, names: Iterable[str]) -> str:
+    """The same for the name of a file among those of its folder: of the same suffix first, then of a model's.
+
+    The suffix makes no name alike, and no more than a few are listed; empty where there is none of these suffixes.
+
+    >>> nearest_file("bok.h5", ["book.h5", "book.txt", "verses.h5"])
+    "did you mean 'book.h5'?"
+    >>> nearest_file("x.h5", ["book.safetensors", "verses.h5", "notes.txt"])
+    "there are 'verses.h5', 'book.safetensors'"
+    """
+    suffix = PurePath(wanted).suffix.lower()
+    suffixes = [suffix] if suffix and suffix not in MODELS else sorted(MODELS, key=lambda each: each != suffix)
+    known = sorted((suffixes.index(end), name) for name in names if (end := PurePath(name).suffix.lower()) in suffixes)
+    stems = {PurePath(name).stem.lower(): name for _, name in reversed(known)}
+    alike = difflib.get_close_matches(PurePath(wanted).stem.lower(), stems, n=1, cutoff=0.6)
+    if alike:
+        return f"did you mean {stems[alike[0]]!r}?"
+    if not known:
+        return ""
+    shown = ", ".join(repr(name) for _, name in known[:FILES_SHOWN]) + " …" * (len(known) > FILES_SHOWN)
+    return f"there {'is' if len(known) == 1 else 'are'} {shown}"

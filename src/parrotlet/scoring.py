@@ -1,7 +1,7 @@
 """Documents and a runtime come in; a Score goes out: how well the model foresees the text, in bits per character."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -15,6 +15,7 @@ from parrotlet.tokenizers import Tokenizer, first_ids
 IdArray = npt.NDArray[np.int64]
 NatsArray = npt.NDArray[np.float64]
 LOGITS_LIMIT = 4 << 20  # numbers held at once while reading: 16 MB
+STEP = 8192  # most tokens read between two reports of progress
 PIECE = 1 << 20  # characters encoded at once
 LONG = 1 << 16  # characters of a document that is read alone
 WAITING = 4096  # short documents gathered before they are sorted by length
@@ -28,7 +29,7 @@ class Score:
     ``bits_per_character``: −log2 of the probability of every token that writes the text, the ends of documents
     included, divided by the code points of the normalised text. ``comparable`` is False where the tokens do not write
     the whole text (``unknown_share`` of them are unknown) or a model knows no ends of the documents: the figure must
-    not be compared with other models' then.
+    not be compared with those of models that have another tokenizer then.
     ``surprise`` lists each token with its bits, where asked for.
     """
 
@@ -41,12 +42,32 @@ class Score:
     comparable: bool
     surprise: tuple[tuple[str, float], ...] | None = None
 
+    @property
+    def not_comparable(self) -> str:
+        """Why the figure must not be compared with another tokenizer's, in words; empty where it may."""
+        if self.comparable:
+            return ""
+        if self.unknown_share == 0:
+            return "this model knows no ends of documents"
+        share = f"{self.unknown_share:.1%}"
+        return f"{'<0.1%' if share == '0.0%' else share} of it is unknown to this model"
+
 
 class Scorer:
-    """Adds up what each document costs; the state starts at zero at each."""
+    """Adds up what each document costs; the state starts at zero at each.
 
-    def __init__(self, runtime: Runtime, tokenizer: Tokenizer, surprise: bool = False) -> None:
-        self._runtime, self._tokenizer = runtime, tokenizer
+    ``progress`` is called with the characters read so far, a few thousand tokens after the call before.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        tokenizer: Tokenizer,
+        surprise: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self._runtime, self._tokenizer, self._progress = runtime, tokenizer, progress
+        self._encoded, self._read_so_far = 0, 0  # tokens
         self._nats, self._tokens, self._characters, self._unknown, self._lost = 0.0, 0, 0, 0, 0
         self._surprise: list[tuple[str, float]] | None = [] if surprise else None
         self._begin, self._ends, self._endless = first_ids(tokenizer), tokenizer.stop_learned, False
@@ -100,6 +121,7 @@ class Scorer:
         ids = np.asarray(self._tokenizer.encode(piece), dtype=np.int64)
         normal, written = self._tokenizer.normalise(piece), self._tokenizer.decode(ids)
         self._characters += len(normal)
+        self._encoded += len(ids)
         self._unknown += int((ids == self._tokenizer.unknown_id).sum()) if self._tokenizer.unknown_id is not None else 0
         if written != normal:
             self._lost += max(1, len(normal) - len(written))
@@ -146,7 +168,7 @@ class Scorer:
     def _read(self, ids: IdArray, targets: IdArray, state: State | None) -> tuple[NatsArray, State | None]:
         """The cost in nats of each target after its id: (B, T) float64, and the state after the last."""
         nats = np.empty(targets.shape, dtype=np.float64)
-        step = max(1, LOGITS_LIMIT // (len(ids) * len(self._tokenizer)))
+        step = max(1, min(LOGITS_LIMIT // len(self._tokenizer), STEP) // len(ids))
         for start in range(0, ids.shape[1], step):
             end = start + step
             logits, state = self._runtime.read(np.ascontiguousarray(ids[:, start:end]), state)  # (B, step, V)
@@ -154,7 +176,14 @@ class Scorer:
             sums = np.exp(logits - highest[..., None]).sum(axis=-1, dtype=np.float64)
             chosen = np.take_along_axis(logits, targets[:, start:end, None], axis=-1)[..., 0]
             nats[:, start:end] = np.log(sums) + highest - chosen.astype(np.float64)
+            self._report(targets[:, start:end].size)
         return nats, state
+
+    def _report(self, tokens: int) -> None:
+        """Tell how far it is; padding and the ends of documents are counted as tokens, hence the bound."""
+        self._read_so_far = min(self._read_so_far + tokens, self._encoded)
+        if self._progress is not None and self._encoded:
+            self._progress(self._characters * self._read_so_far // self._encoded)
 
 
 def pieces_of(text: str) -> Iterator[str]:

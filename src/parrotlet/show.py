@@ -171,8 +171,9 @@ class Lines(Show):
         self._told = event.seconds
         found = (("train", event.train), ("validation", event.validation))
         figures = "  ".join(f"{name} {value:.3f}" for name, value in found if value is not None)
+        told = f"  {figures} bits per character" if figures else ""
         best = "  best" if event.best and event.validation is not None else ""
-        self.say(f"step {event.step:,}  epoch {event.epoch:.2f}  {figures} bits per character{best}", "cyan")
+        self.say(f"step {event.step:,}  epoch {event.epoch:.2f}{told}{best}", "cyan")
 
     def sample(self, event: "Sample") -> None:
         written = event.text.removeprefix(event.prompt)
@@ -253,7 +254,8 @@ def sizes(event: "Started") -> str:
     from parrotlet.settings import NetworkSettings
 
     network, training = NetworkSettings(**event.settings["network"]), event.settings["training"]
-    budgets = [f"{training[name]:g} {name}" for name in ("minutes", "epochs", "steps") if training.get(name)]
+    given = [(training[name], name) for name in ("minutes", "epochs", "steps") if training.get(name)]
+    budgets = [f"{value:g} {name.removesuffix('s') if value == 1 else name}" for value, name in given]
     parts = [
         f"{network.in_words()}, {event.parameters:,} weights",
         f"{event.vocabulary:,} tokens ({event.settings['tokenizer']['level']})",

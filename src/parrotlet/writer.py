@@ -3,7 +3,7 @@
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -144,11 +144,13 @@ class Writer:
         form: Literal["text", "lines"] | None = None,
         *,
         surprise: bool = False,
+        progress: Callable[[int], None] | None = None,
     ) -> Score:
         """How well the model foresees a text, a corpus or documents.
 
         ``form`` (None: the form the model was trained on): "text" reads each document as one long text, "lines" scores
-        the end of each document too; a string is then one document a line. ``surprise`` adds each token's bits.
+        the end of each document too; a string is then one document a line. ``surprise`` adds each token's bits;
+        ``progress`` is told the characters read so far, now and then.
         """
         form = form or self.card.form
         if form not in ("text", "lines"):
@@ -160,7 +162,7 @@ class Writer:
         else:
             given: Iterable[Document] = text.documents() if hasattr(text, "documents") else text
             documents = (document.pieces for document in given)
-        scorer = Scorer(self._runtime, self.tokenizer, surprise)
+        scorer = Scorer(self._runtime, self.tokenizer, surprise, progress)
         (scorer.add_texts if form == "text" else scorer.add_lines)(documents)
         return scorer.score()
 

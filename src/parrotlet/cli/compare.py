@@ -1,14 +1,16 @@
 """Models come in; their figures, learning curves and texts go out side by side, and what the difference buys."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from parrotlet.cli.console import as_json as to_json
 from parrotlet.cli.console import heading, say_pieces, shown, tell
-from parrotlet.cli.options import AsJson, corpus_like, numbers
+from parrotlet.cli.options import AsJson, Header, corpus_like, numbers, told
+from parrotlet.cli.progress import while_scoring
 from parrotlet.show import clock, harmless
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 Rows = list[list[str]]
+TRAINING = ("training time", "epochs", "steps")
 MARK = "*"  # at a figure that is not comparable with the first model's
 
 
@@ -27,6 +30,7 @@ def compare(
     temperature: Annotated[str, typer.Option(help="of the texts; 0.2,0.5,1.0: each")] = "0.2,0.5,1.0",
     length: Annotated[int, typer.Option(help="new tokens of a text; 0: no texts")] = 200,
     seed: Annotated[int, typer.Option(help="of every text")] = 1,
+    header: Header = None,
     output: Annotated[str | None, typer.Option("--output", "-o", help="draw the curves into this .png or .svg")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -37,14 +41,17 @@ def compare(
     target = None if output is None else check_path(output)
     temperatures = numbers(temperature, "--temperature")
     writers = open_models(models)
-    corpus = None if text is None else corpus_like(next(iter(writers.values())), [text])
-    found = compare_models(writers, corpus, prompt or [""], temperatures, length=length, seed=seed)
+    corpus = None if text is None else corpus_like(next(iter(writers.values())), [text], header=header)
+    with while_scoring([*writers.values()], corpus) if corpus else nullcontext() as progress:
+        found = compare_models(
+            writers, corpus, prompt or [""], temperatures, length=length, seed=seed, progress=progress
+        )
     if target is not None:
         plot_loss({model.name: model.history for model in found.models}, target, over="seconds")
     if as_json:
         print(to_json(found.as_json() | ({"path": str(target)} if target else {})))
         return
-    tell([*(corpus.notes if corpus else ()), *unknown(found)])
+    tell([*(told(corpus) if corpus else ()), *unknown(found)])
     show_table(figures(found))
     for line in apart(found):
         print(harmless(line))
@@ -66,8 +73,11 @@ def unknown(found: "Comparison") -> Iterator[str]:
 
 def figures(found: "Comparison") -> Rows:
     """One row a figure, one column a model; below them the settings that differ."""
-    columns = [dict(column(model)) for model in found.models]
+    times = clocks([model.seconds for model in found.models])
+    columns = [dict(column(model, took)) for model, took in zip(found.models, times, strict=True)]
     rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
+    if not any(model.trained for model in found.models):
+        rows = [row for row in rows if row[0] not in TRAINING]
     if found.text is not None:
         scores = [
             (model.score.bits_per_character if model.score else None, model.score_apart) for model in found.models
@@ -76,15 +86,15 @@ def figures(found: "Comparison") -> Rows:
     return rows + [[name, *map(plain, values)] for name, values in found.settings.items()]
 
 
-def column(model: "Figures") -> Iterator[tuple[str, str]]:
+def column(model: "Figures", took: str) -> Iterator[tuple[str, str]]:
+    """The figures of one model by their names; of a training that is not known nothing is made up."""
     yield "", model.name
     yield "network", model.network
     yield "parameters", f"{model.parameters:,}"
     yield "vocabulary", f"{model.vocabulary:,} tokens ({model.level})"
-    yield "trained on", f"{model.trained_on}, {model.characters:,} characters"
-    yield "training time", f"{clock(model.seconds)} on {model.device or 'an unnamed device'}"
-    yield "epochs", f"{model.epochs:.2f}"
-    yield "steps", f"{model.steps:,}"
+    yield "trained on", f"{model.trained_on}, {model.characters:,} characters" if model.trained else model.trained_on
+    facts = f"{took} on {model.device or 'an unnamed device'}", f"{model.epochs:.2f}", f"{model.steps:,}"
+    yield from zip(TRAINING, facts if model.trained else ["not known"] * len(TRAINING), strict=True)
     yield "bits on the text held back", marked(model.validation, model.validation_apart)
 
 
@@ -98,27 +108,43 @@ def plain(value: Any) -> str:
 
 
 def apart(found: "Comparison") -> Iterator[str]:
-    """Why a figure is not comparable with the first model's."""
-    first = found.models[0].name
-    for model in found.models:
-        reasons = {"the text held back": model.validation_apart, found.text: model.score_apart}
-        for where, reason in reasons.items():
+    """Why a figure that stands there is not comparable with that of the first model that has one."""
+    held_back = [(model.name, model.validation_apart) for model in found.models if model.validation is not None]
+    scored = [(model.name, model.score_apart) for model in found.models if model.score]
+    for where, figures in (("the text held back", held_back), (found.text, scored)):
+        for name, reason in figures:
             if reason:
-                others = "the others'" if model.name == first else f"{first}'s"
-                yield f"{MARK} {model.name}, bits on {where}: not comparable with {others}: {reason}"
+                others = "the others'" if name == figures[0][0] else f"{figures[0][0]}'s"
+                yield f"{MARK} {name}, bits on {where}: not comparable with {others}: {reason}"
 
 
 def curves(found: "Comparison") -> Rows:
     """Bits per character over time, on the text held back; where a model held none back, on the training text."""
-    of: Literal["validation", "train"] = "validation" if all(m.curve("validation") for m in found.models) else "train"
+    held_back = all(model.curve("validation") for model in found.models if model.history)
+    of: Literal["validation", "train"] = "validation" if held_back else "train"
     title = "bits on the text held back" if of == "validation" else "bits on the training text"
     points = found.curves(of)
     if not points:
         return []
-    cells = [[clock(at), *("" if value is None else f"{value:.3f}" for value in values)] for at, values in points]
-    marks = [f" {MARK}" if model.validation_apart and of == "validation" else "" for model in found.models]
-    names = (model.name + mark for model, mark in zip(found.models, marks, strict=True))
-    return [[title, *names], *cells]
+    figures = [["" if value is None else f"{value:.3f}" for value in values] for _, values in points]
+    cells = [[at, *values] for at, values in zip(clocks([at for at, _ in points]), figures, strict=True)]
+    return [[title, *(curve_name(model, of) for model in found.models)], *cells]
+
+
+def curve_name(model: "Figures", of: str) -> str:
+    """A model's name above its curve, with a mark where that is not comparable."""
+    if not model.history:
+        return f"{model.name}: no history"
+    return model.name + (f" {MARK}" if model.validation_apart and of == "validation" else "")
+
+
+def clocks(times: Sequence[float]) -> list[str]:
+    """Seconds as ``0:07``; with the fewest decimals, two at most, that tell most of the different ones apart."""
+    ways = []
+    for decimals in range(3):
+        parts = [divmod(round(seconds * 10**decimals), 10**decimals) for seconds in times]
+        ways.append([clock(whole) + (f".{rest:0{decimals}}" if decimals else "") for whole, rest in parts])
+    return max(ways, key=lambda each: len(set(each)))
 
 
 def show_table(rows: Rows) -> None:
@@ -138,8 +164,9 @@ def show_table(rows: Rows) -> None:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD)
-    for title in rows[0]:
-        table.add_column(Text(title))
+    for place, title in enumerate(rows[0]):
+        # what a row is about is never cut; its values wrap
+        table.add_column(Text(title), no_wrap=place == 0, overflow="fold")
     for row in rows[1:]:
         table.add_row(*map(Text, row))
     Console(highlight=False).print(table)

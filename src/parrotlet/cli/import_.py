@@ -7,6 +7,7 @@ import typer
 
 from parrotlet.cli.console import as_json as to_json
 from parrotlet.cli.options import AsJson
+from parrotlet.errors import UsageError
 from parrotlet.show import harmless
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -18,9 +19,12 @@ def import_(
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", help="the model file [name of OLD]")
     ] = None,
-    vocab: Annotated[str | None, typer.Option(metavar="FILE", help="textgenrnn: its vocab.json")] = None,
+    vocab: Annotated[
+        str | None, typer.Option(metavar="FILE", help="textgenrnn: its vocab.json [the one beside it]")
+    ] = None,
     config: Annotated[
-        str | None, typer.Option(metavar="FILE", help="textgenrnn: its config.json; Keras weights: model.to_json()")
+        str | None,
+        typer.Option(metavar="FILE", help="textgenrnn: its config.json [the one beside it]; Keras: model.to_json()"),
     ] = None,
     text: Annotated[str | None, typer.Option(metavar="FILE", help="Keras: the text it was trained on")] = None,
     alphabet: Annotated[
@@ -39,21 +43,28 @@ def import_(
     from parrotlet.importers import read_model
 
     path = output or default_output(old)
+    if Path(path).suffix != ".safetensors":
+        raise UsageError(f"output = {path!r} must end in .safetensors: try {Path(path).stem + '.safetensors'!r}")
+    replaced = Path(path).exists()
     found = read_model(
         old, vocab=vocab, config=config, text=text, alphabet=alphabet, context=context, lowercase=lowercase
     )
+    if replaced and Path(path).samefile(old):
+        raise UsageError(f"output = {path!r} is the old file itself: give another name")
     found.bundle.save(path)
     facts = {"path": path, **found.facts()}
     if as_json:
         print(to_json(facts))
         return
     window = found.bundle.settings.network.context
+    reads = f"the last {window} symbols, anew for each" if window != 1 else "the last symbol, anew for each"
+    size = f"{facts['parameters']:,} weights, {Path(path).stat().st_size:,} bytes"
     lines = [
         ("found", f"{found.kind}: {', '.join(found.layers)}"),
         ("vocabulary", found.vocabulary),
-        ("reads", "on and on, carrying its state" if window is None else f"the last {window} symbols, anew for each"),
+        ("reads", "on and on, carrying its state" if window is None else reads),
         *(("told", note) for note in found.assumed),
-        ("model", f"{path}, {facts['parameters']:,} weights, {Path(path).stat().st_size:,} bytes"),
+        ("model", f"{path}{', in place of the one that was there' * replaced}, {size}"),
     ]
     for name, line in lines:
         print(harmless(f"{name:<11} {line}"))

@@ -1,6 +1,6 @@
 """A model file comes in; what it holds goes out: sizes, settings, card and the course of its training."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,8 @@ from parrotlet.cli.options import AsJson, the_model
 from parrotlet.show import clock, harmless
 
 if TYPE_CHECKING:
-    from parrotlet.bundle import Bundle
+    from parrotlet.bundle import Bundle, Card
+    from parrotlet.settings import LayerSettings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -35,12 +36,15 @@ def inspect(
 
 
 def facts(bundle: "Bundle", path: str) -> dict[str, Any]:
-    """All that is in the file but the weights themselves."""
+    """All that is in the file but the weights themselves, and but the settings of a training that is not known."""
+    from parrotlet.comparison import was_trained
+
+    unknown = None if was_trained(bundle.card) else {"training"}
     return {
         "path": path,
         "bytes": Path(path).stat().st_size,
         "card": bundle.card.model_dump(mode="json"),
-        "settings": bundle.settings.model_dump(mode="json"),
+        "settings": bundle.settings.model_dump(mode="json", exclude=unknown),
         "tokenizer": {"level": bundle.tokenizer.level, "tokens": len(bundle.tokenizer)},
         "arrays": {name: list(array.shape) for name, array in bundle.weights.items()},
         "report": dict(bundle.report),
@@ -49,28 +53,61 @@ def facts(bundle: "Bundle", path: str) -> dict[str, Any]:
 
 def lines(bundle: "Bundle", path: str) -> Iterator[tuple[str, str]]:
     """The same to be read: a name and what is to be said."""
+    from parrotlet.comparison import telling, was_trained
     from parrotlet.runtime.compiled import library
 
-    card = bundle.card
-    best = card.validation_bits_per_character
+    card, network = bundle.card, bundle.settings.network
     weights = sum(array.size for array in bundle.weights.values())
     yield "file", f"{path}, {Path(path).stat().st_size:,} bytes, {weights:,} weights"
-    yield "network", bundle.settings.network.in_words()
+    yield "network", network.in_words()
     yield "tokenizer", f"{bundle.tokenizer.level}, {len(bundle.tokenizer):,} tokens"
-    kind = "one long text" if card.form == "text" else f"{card.documents:,} documents"
-    yield "trained on", f"{card.trained_on}, {kind}, {card.characters:,} characters"
-    yield "training", f"{card.steps:,} steps, {card.epochs:.2f} epochs, {clock(card.seconds)} on {card.device}"
-    yield "validation", "none was held back" if best is None else f"{best:.4f} bits per character"
-    yield "history", sparkline([each.validation or each.train for each in card.history])
+    yield from course(card) if was_trained(card) else origin(card)
     kernel = library()
     yield "writes with", f"numpy: {kernel}" if isinstance(kernel, str) else "the compiled kernel"
     yield "made", f"{card.date} by parrotlet {card.version}"
     for note in card.notes:
         yield "note", note
-    for section, model in (("network", bundle.settings.network), ("training", bundle.settings.training)):
-        values = model.model_dump(exclude_none=True)
+    yield "", ""
+    yield "network:", listed(telling(network))
+    for place, layer in enumerate(network.stack, 1):
+        yield f"  layer {place}", layer_in_words(layer)
+    if was_trained(card):
         yield "", ""
-        yield section + ":", ", ".join(f"{name} {value}" for name, value in values.items())
+        yield "training:", listed(bundle.settings.training.model_dump())
+
+
+def course(card: "Card") -> Iterator[tuple[str, str]]:
+    """What it was trained on, for how long, and how that went."""
+    best = card.validation_bits_per_character
+    kind = "one long text" if card.form == "text" else f"{card.documents:,} documents"
+    yield "trained on", f"{card.trained_on}, {kind}, {card.characters:,} characters"
+    yield "training", f"{card.steps:,} steps, {card.epochs:.2f} epochs, {clock(card.seconds)} on {card.device}"
+    yield "validation", "none was held back" if best is None else f"{best:.4f} bits per character"
+    yield "history", sparkline([each.validation or each.train for each in card.history])
+
+
+def origin(card: "Card") -> Iterator[tuple[str, str]]:
+    """The same of a model that was not trained here."""
+    if card.trained_on:
+        yield "origin", card.trained_on
+    yield "writes", "one long text" if card.form == "text" else "short documents"
+    yield "training", "not known (taken over from another program)"
+
+
+def listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+
+
+def layer_in_words(layer: "LayerSettings") -> str:
+    """``lstm, 256 units, bidirectional, final, activation tanh, gate sigmoid``."""
+    told = [layer.kind, f"{layer.units} units"]
+    told += [name for name in ("bidirectional", "final") if getattr(layer, name)]
+    told.append(f"activation {layer.activation}")
+    if layer.kind in ("lstm", "gru"):
+        told.append(f"gate {layer.gate}")
+    if layer.kind == "gru" and not layer.reset_after:
+        told.append("reset before the product")
+    return ", ".join(told)
 
 
 def sparkline(values: Sequence[float | None]) -> str:

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from parrotlet.writer import Writer
 
 PLAIN = re.compile(r"\.(txt|text|md)(\.gz)?$", re.IGNORECASE)
+# In a corpus' notes: that the form was given, and a setting by which another reading is asked for.
+AS_TOLD = re.compile(r"(?<=text|line) \(as told\)")
+HEADER = re.compile(r"header=(true|false)(?= leaves| takes| reads)")
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+Header = Annotated[
+    bool | None, typer.Option("--header/--no-header", help="the first line or row is a header, no text [as it looks]")
+]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="a model file (.safetensors)", show_default=False)]
 
 
@@ -57,15 +63,23 @@ def the_model(model: str | None) -> str:
     raise UsageError(f"which model? Name its file; {what}")
 
 
-def corpus_like(writer: "Writer", sources: list[str], form: str | None = None) -> "Corpus":
+def corpus_like(writer: "Writer", sources: list[str], form: str | None = None, header: bool | None = None) -> "Corpus":
     """Sources read as the model's own text was: the same form, and of a table the same column."""
     from parrotlet.corpus import open_corpus
     from parrotlet.settings import CorpusSettings, check
 
-    settings = {"form": form or writer.card.form}
+    settings: dict[str, Any] = {"form": form or writer.card.form}
+    if header is not None:
+        settings["header"] = header
     if not any(PLAIN.search(source) for source in sources):
         settings |= writer.settings.corpus.model_dump(include={"column", "template"})
     return open_corpus(sources, check(CorpusSettings, settings, "corpus"))
+
+
+def told(corpus: "Corpus", form: str | None = None) -> list[str]:
+    """What was decided by looking, in the words of a command that has a Header; without a form it is the model's."""
+    notes = [HEADER.sub(lambda found: f"--{'no-' * (found[1] == 'false')}header", note) for note in corpus.notes]
+    return notes if form else [AS_TOLD.sub(" (as the model was trained)", note) for note in notes]
 
 
 def load(model: str | None, prompt: str = "") -> "Writer":

@@ -7,7 +7,8 @@ import typer
 
 from parrotlet.cli.console import as_json as to_json
 from parrotlet.cli.console import shown, tell
-from parrotlet.cli.options import AsJson, Model, corpus_like, load
+from parrotlet.cli.options import AsJson, Header, Model, corpus_like, load, told
+from parrotlet.cli.progress import while_scoring
 from parrotlet.show import harmless
 
 if TYPE_CHECKING:
@@ -23,13 +24,15 @@ def score(
     model: Model,
     file: Annotated[str, typer.Argument(metavar="FILE", help="a text that the model was not trained on")],
     form: Annotated[str | None, typer.Option(help="text or lines [as the model was trained]")] = None,
+    header: Header = None,
     surprise: Annotated[bool, typer.Option("--surprise", help="also show the bits of each token")] = False,
     as_json: AsJson = False,
 ) -> None:
     """How well a model foresees a text."""
     writer = load(model)
-    corpus = corpus_like(writer, [file], form)
-    result = writer.score(corpus, form, surprise=surprise)  # type: ignore[arg-type]
+    corpus = corpus_like(writer, [file], form, header)
+    with while_scoring([writer], corpus) as progress:
+        result = writer.score(corpus, form, surprise=surprise, progress=progress)  # type: ignore[arg-type]
     if as_json:
         data = asdict(result)
         listed = data.pop("surprise")
@@ -37,13 +40,13 @@ def score(
             data["surprise"] = [{"token": token, "bits": bits} for token, bits in listed]
         print(to_json(data))
         return
-    tell(corpus.notes)
+    tell(told(corpus, form))
     show_surprise(result)
     print(f"{result.bits_per_character:.4f} bits per character")
     print(f"{result.nats_per_token:.4f} nats per token, perplexity {result.perplexity:.4g}")
     print(f"{result.characters:,} characters, {result.tokens:,} tokens")
     if not result.comparable:
-        print(f"not comparable with other models: {result.unknown_share:.1%} of it is unknown to this one")
+        print(f"not comparable with models of another tokenizer: {result.not_comparable}")
 
 
 def show_surprise(result: "Score") -> None:

@@ -3,7 +3,6 @@
 What textgenrnn did without a word (a first line dropped, bytes skipped) is looked at here, and told.
 """
 
-import contextlib
 import csv
 import io
 import json
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from parrotlet.bundle import Bundle, load_bundle
-from parrotlet.compat.published import VOCABULARY
 from parrotlet.compat.telling import tell
 from parrotlet.corpus.encodings import decoded, detect
 from parrotlet.corpus.forms import looks_like_header
@@ -26,6 +24,14 @@ PathLike = str | os.PathLike[str]
 SUFFIX = ".safetensors"
 OLD_SUFFIXES = (".hdf5", ".h5", ".keras")
 LOOKED_AT = 100  # rows of a table
+# What the importers' flags are called here; a text is taken by parrotlet's own function alone.
+TYPED = {
+    "vocab": "vocab_path",
+    "alphabet": "vocab_path",
+    "config": "config_path",
+    "text": "parrotlet.import_model's text",
+    "context": "parrotlet.import_model's context",
+}
 
 
 class _Look(int):
@@ -124,42 +130,45 @@ def saved_name(weights_path: PathLike) -> Path:
 def open_model(weights_path: PathLike, vocab_path: PathLike | None, config_path: PathLike | None) -> Bundle:
     """A parrotlet file, or textgenrnn's files imported.
 
-    Where a script names ``x.hdf5`` and parrotlet has saved ``x.safetensors`` since, that one is read, and told.
+    Where a script names ``x.hdf5`` alone and parrotlet has saved ``x.safetensors`` since, that one is read, and told;
+    with a vocabulary or a configuration beside its name the old file is read.
     """
     path, own = Path(weights_path), saved_name(weights_path)
-    if own != path and own.exists() and not (path.exists() and path.stat().st_mtime_ns > own.stat().st_mtime_ns):
-        tell(f"{path} was saved as {own}, which is read")
-        path = own
     if path.suffix == SUFFIX:
         return load_bundle(path)
+    if not own.exists():
+        return _imported(path, vocab_path, config_path)
+    if not path.exists():
+        tell(f"{path} was saved as {own}, which is read")
+        return load_bundle(own)
+    if path.stat().st_mtime_ns > own.stat().st_mtime_ns:
+        return _imported(path, vocab_path, config_path)
+    if vocab_path is None and config_path is None:
+        bundle = load_bundle(own)
+        tell(f"{own} is newer than {path} and is read ({_origin(bundle)}); for the old file give its vocab_path too")
+        return bundle
+    tell(f"{path} is read, as its vocab_path or config_path is given; {own} is newer: give that name alone to read it")
     return _imported(path, vocab_path, config_path)
 
 
+def _origin(bundle: Bundle) -> str:
+    """What a model learned from, and when it was made."""
+    made = bundle.card.date[:16].replace("T", " ")
+    learned = f"trained on {bundle.card.trained_on}" if bundle.card.steps else bundle.card.trained_on
+    return ", ".join(filter(None, (learned, made and f"{made} UTC")))
+
+
 def _imported(weights: Path, vocab: PathLike | None, config: PathLike | None) -> Bundle:
-    """textgenrnn's files; where no vocabulary is named, the one beside the weights, or the published one, as it was."""
-    from parrotlet.importers import import_model
+    """textgenrnn's files; what is not named is looked for beside the weights, and told."""
+    from parrotlet.importers import in_python, read_model
 
-    if vocab is not None:
-        return import_model(weights, vocab=vocab, config=config)
-    beside = _beside(weights, "vocab")
-    if beside is not None:
-        with contextlib.suppress(ParrotletError):  # it may be left over from a model before
-            bundle = import_model(weights, vocab=beside, config=config or _beside(weights, "config"))
-            tell(f"{weights.name} is read with {beside} beside it")
-            return bundle
     try:
-        bundle = import_model(weights, vocab=VOCABULARY, config=config)
-    except ParrotletError:
-        return import_model(weights, config=config)  # says what it needs
-    tell(f"{weights.name} is read with textgenrnn's published vocabulary")
-    return bundle
-
-
-def _beside(weights: Path, what: str) -> Path | None:
-    """``name_vocab.json`` beside ``name_weights.hdf5`` or ``name_weights_epoch_5.hdf5``, where it exists."""
-    name, found, _ = weights.stem.rpartition("_weights")
-    path = weights.with_name(f"{name}_{what}.json")
-    return path if found and path.is_file() else None
+        found = read_model(weights, vocab=vocab, config=config)
+    except ParrotletError as error:
+        raise type(error)(in_python(str(error), **TYPED)) from None
+    for note in found.assumed:
+        tell(f"{weights.name}: {in_python(note, **TYPED)}")
+    return found.bundle
 
 
 def read_config(path: PathLike) -> Mapping[str, Any]:

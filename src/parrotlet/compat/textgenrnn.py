@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,12 @@ NO_MODEL = (
 )
 
 
+NO_KERAS = (
+    "textgen.model was a Keras model and is not there; textgen.writer is the model here: it writes, streams and "
+    "scores; textgen.writer.bundle.weights are its arrays"
+)
+
+
 class textgenrnn:
     """What textgenrnn's class of this name does, with parrotlet's models; ``writer`` is parrotlet's own view of it."""
 
@@ -84,6 +90,11 @@ class textgenrnn:
         if self._writer is None:
             raise UsageError(NO_MODEL)
         return self._writer
+
+    @property
+    def model(self) -> NoReturn:
+        """Raises AttributeError: in textgenrnn this was a Keras model."""
+        raise AttributeError(NO_KERAS)
 
     @property
     def vocab(self) -> dict[str, int]:

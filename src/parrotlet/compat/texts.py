@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from parrotlet.errors import UsageError
+from parrotlet.settings import HOTTEST
 from parrotlet.writer import Writer
 
 Temperature = float | Sequence[float | None] | None
@@ -22,13 +23,17 @@ def random_seed() -> int:
 
 def cycle_of(temperature: Temperature) -> list[float]:
     """Temperatures to take in turn; None is 0, as it was. Raises UsageError."""
+    told = f"temperature = {temperature!r}"
     given = temperature if isinstance(temperature, Sequence) and not isinstance(temperature, str) else [temperature]
     if not len(given):
-        raise UsageError("temperature = [] holds none: give a number or a list such as [1.0, 0.5, 0.2, 0.2]")
+        raise UsageError(f"{told} holds none: give a number or a list such as [1.0, 0.5, 0.2, 0.2]")
     try:
-        return [0.0 if each is None else float(each) for each in given]
+        cycle = [0.0 if each is None else float(each) for each in given]
     except (TypeError, ValueError):
-        raise UsageError(f"temperature = {temperature!r} is neither a number nor a list of numbers") from None
+        raise UsageError(f"{told} is neither a number nor a list of numbers") from None
+    if not all(0 <= each <= HOTTEST for each in cycle):
+        raise UsageError(f"{told} is not allowed: a temperature is from 0 to {HOTTEST:g}")
+    return cycle
 
 
 @dataclass(frozen=True)

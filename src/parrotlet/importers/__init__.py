@@ -1,8 +1,11 @@
 """Old models come in, textgenrnn's and those of the Keras lessons; a Bundle goes out that writes as they did."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from parrotlet.errors import ParrotletError
 
 if TYPE_CHECKING:
     from parrotlet.bundle import Bundle
@@ -10,6 +13,7 @@ if TYPE_CHECKING:
     from parrotlet.importers.reader import Reader
 
 Path = str | os.PathLike[str]
+FLAG = re.compile(r"--(vocab|config|text|alphabet|context)\b(?: (FILE|N|MODEL\.json)\b)?")
 
 
 def import_model(
@@ -24,15 +28,30 @@ def import_model(
 ) -> "Bundle":
     """The model in an ``.hdf5``, ``.h5``, ``.weights.h5`` or ``.keras`` file; the notes of its card tell what it was.
 
-    ``vocab``, ``config``: textgenrnn's two other files (or what they hold). For Keras: ``text``, what the model was
-    trained on, or ``alphabet``, its symbols in their order or with their numbers (or a file of them); ``config``: the
-    JSON of ``model.to_json()`` for a file of weights alone; ``context``: read only so many symbols, anew for each
-    (0: carry the state on); ``lowercase``: whether prompts are lowered (None: where the alphabet has no capitals).
+    ``vocab``, ``config``: textgenrnn's two other files (or what they hold); left alone, they are looked for beside it,
+    and weights with the rows of the published ones are read with the published vocabulary.
+    For Keras: ``text``, what the model was trained on, or ``alphabet``, its symbols in their order or with their
+    numbers (or a file of them); ``config``: the JSON of ``model.to_json()`` for a file of weights alone;
+    ``context``: read only so many symbols, anew for each (0: carry the state on); ``lowercase``: whether prompts are
+    lowered (None: where the alphabet has no capitals).
     Raises ParrotletError with one line where a file is missing, unsound or of a kind that cannot be taken over.
     """
-    return read_model(
-        path, vocab=vocab, config=config, text=text, alphabet=alphabet, context=context, lowercase=lowercase
-    ).bundle
+    try:
+        return read_model(
+            path, vocab=vocab, config=config, text=text, alphabet=alphabet, context=context, lowercase=lowercase
+        ).bundle
+    except ParrotletError as error:
+        raise type(error)(in_python(str(error))) from None
+
+
+def in_python(message: str, **names: str) -> str:
+    """What is told of flags, told of arguments: ``vocab=FILE`` for ``--vocab FILE``; ``names``: other names of them."""
+
+    def argument(found: re.Match[str]) -> str:
+        name = names.get(found[1], found[1])
+        return f"{name}={found[2]}" if found[2] else name
+
+    return FLAG.sub(argument, message)
 
 
 def read_model(path: Path, *, reader: "Reader | None" = None, **given: Any) -> "Imported":
@@ -50,7 +69,9 @@ def read_model(path: Path, *, reader: "Reader | None" = None, **given: Any) -> "
     else:
         archive = reader.read(path)
     vocab, config, alphabet = given.pop("vocab", None), given.pop("config", None), given.pop("alphabet", None)
-    config = read_json(config) if isinstance(config, str | os.PathLike) else config
+    if isinstance(config, str | os.PathLike):
+        given["config_name"] = os.fspath(config)
+        config = read_json(config)
     layers = stored_layers(archive)
     if is_textgenrnn(layers):
         given.pop("text", None)

@@ -7,21 +7,37 @@ import io
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from parrotlet.container import open_container, parse_json
 from parrotlet.corpus.encodings import detect
 from parrotlet.errors import ParrotletError, UsageError
-from parrotlet.importers.vocabulary import Meaning, are_words, punctuation_of
+from parrotlet.importers.vocabulary import (
+    PADDING_NAMES,
+    STOP,
+    UNKNOWN_NAMES,
+    Meaning,
+    are_words,
+    counted,
+    mostly_words,
+    punctuation_of,
+)
 
 Path = str | os.PathLike[str]
 Alphabet = Path | Sequence[str] | Mapping[str, int]
 MOST_BYTES = 1 << 30  # of a text
 MOST_ALPHABET_BYTES = 64 << 20
-UNKNOWN_NAMES = ("[UNK]", "<unk>", "<UNK>", "<OOV>", "<oov>", "UNK", "OOV")
-PADDING_NAMES = ("", "<pad>", "<PAD>", "[PAD]")
-STOP = "<s>"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The symbols of a text as one program reads it, with what that program does to the text."""
+
+    symbols: frozenset[str]
+    told: str = ""
+    lowercase: bool = False
+    blank_ends: bool = False
 
 
 def meaning_of(count: int, file: str, text: Path | None, alphabet: Alphabet | None, masked: bool) -> Meaning:
@@ -38,7 +54,7 @@ def meaning_of(count: int, file: str, text: Path | None, alphabet: Alphabet | No
         return _of_alphabet(alphabet, count, masked)
     raise ParrotletError(
         f"{file} has {count} classes but does not say which symbols they are: give --text FILE (what it was trained "
-        f"on) or --alphabet FILE (a JSON list or object of its {count} symbols)"
+        f"on) or --alphabet FILE (a JSON list or object of its {counted(count, 'symbol')})"
     )
 
 
@@ -65,28 +81,44 @@ def _of_text(path: Path, count: int, masked: bool) -> Meaning:
         text = raw.decode(codec)
     except UnicodeDecodeError:
         raise ParrotletError(f"{name}: it is not {codec} throughout") from None
-    found: dict[int, tuple[frozenset[str], str]] = {}
-    for symbols, told in _alphabets(text):
-        found.setdefault(len(symbols), (symbols, told))
-    for first in (1,) if masked else (0, 1):
-        if count - first in found:
-            symbols, told = found[count - first]
-            note = f"the alphabet is the {len(symbols)} sorted symbols of {os.path.basename(name)}{told}"
-            meaning = _meaning(dict(enumerate(sorted(symbols), first)), masked, (note,))
-            return replace(meaning, lowercase="lower" in told)
-    sizes = [f"{size}{told or ' different symbols'}" for size, (_, told) in list(found.items())[:4]]
-    raise ParrotletError(f"the model has {count} classes, but {name} has {', '.join(sizes)}: it is another text")
+    readings = list(_readings(text))
+    for blank_ends in (False, True):  # a text as it is goes before what a lesson made of it
+        found: dict[int, Reading] = {}
+        for each in readings:
+            if each.blank_ends == blank_ends:
+                found.setdefault(len(each.symbols), each)
+        for first in (1,) if masked else (0, 1):
+            if reading := found.get(count - first):
+                return _as_read(reading, os.path.basename(name), first, masked)
+    sizes: dict[int, str] = {}
+    for each in readings:
+        size = len(each.symbols)
+        sizes.setdefault(size, f"{size}{each.told}" if each.told else counted(size, "different symbol"))
+    told = ", ".join(sizes.values())
+    raise ParrotletError(f"the model has {counted(count, 'class')}, but {name} has {told}: it is another text")
 
 
-def _alphabets(text: str) -> Iterator[tuple[frozenset[str], str]]:
-    """The symbols of a text as different programs read it, each with what was done to it."""
-    for folded, told in ((text, ""), (text.lower(), " in lower case")):
-        marked = frozenset(folded)
+def _as_read(reading: Reading, name: str, first: int, masked: bool) -> Meaning:
+    """The sorted symbols from class ``first`` on."""
+    notes = [f"the alphabet is the {counted(len(reading.symbols), 'sorted symbol')} of {name}{reading.told}"]
+    if reading.blank_ends:
+        notes.append("so a line end in a prompt is read as a blank too")
+    meaning = _meaning(dict(enumerate(sorted(reading.symbols), first)), masked, tuple(notes))
+    return replace(meaning, lowercase=reading.lowercase, blank_ends=reading.blank_ends)
+
+
+def _readings(text: str) -> Iterator[Reading]:
+    """The symbols of a text as different programs read it."""
+    for lowercase, told in ((False, ""), (True, " in lower case")):
+        marked = frozenset(text.lower() if lowercase else text)
         symbols = marked - {"\ufeff"}
-        yield (symbols - {"\r"}) | ({"\n"} if "\r" in symbols else set()), told
-        yield symbols, f"{told} with carriage returns"
-        yield marked - {"\r"}, f"{told} with a byte order mark"
-        yield marked, f"{told} with a byte order mark and carriage returns"
+        yield Reading((symbols - {"\r"}) | ({"\n"} if "\r" in symbols else set()), told, lowercase)
+        yield Reading(symbols, f"{told} with carriage returns", lowercase)
+        yield Reading(marked - {"\r"}, f"{told} with a byte order mark", lowercase)
+        yield Reading(marked, f"{told} with a byte order mark and carriage returns", lowercase)
+        if symbols & {"\n", "\r"}:  # keras.io's lesson: text.lower().replace("\n", " ")
+            blank = symbols - {"\n", "\r"} | {" "}
+            yield Reading(blank, f"{told} with line ends made blanks", lowercase, blank_ends=True)
 
 
 def _of_alphabet(alphabet: Alphabet, count: int, masked: bool) -> Meaning:
@@ -143,9 +175,10 @@ def _numbered(data: Mapping[str, Any], name: str, count: int) -> tuple[dict[int,
     if not data or not all(type(number) is int and number >= 0 for number in data.values()):
         raise ParrotletError(f"{name}: it does not give each symbol a number")
     tokens = {number: token for token, number in sorted(data.items(), key=lambda item: item[1])}
-    if min(tokens) == 1 and max(tokens) >= count and are_words(tokens):  # as num_words of Keras' Tokenizer does
+    words = mostly_words(tokens.values())
+    if words and min(tokens) == 1 and max(tokens) >= count:  # as num_words of Keras' Tokenizer does
         kept = {number: token for number, token in tokens.items() if number < count}
-        return kept, (f"of {len(tokens)} words the first {len(kept)} are the model's",)
+        return kept, (f"of {counted(len(tokens), 'word')} the first {len(kept)} are the model's",)
     if min(tokens) > 1 or max(tokens) != count - 1:
         raise _other_count(count, name, len(data))
     return tokens, ()
@@ -153,7 +186,7 @@ def _numbered(data: Mapping[str, Any], name: str, count: int) -> tuple[dict[int,
 
 def _other_count(count: int, name: str, found: int) -> ParrotletError:
     return ParrotletError(
-        f"the model has {count} classes, but {name} names {found} symbols: it belongs to another model"
+        f"the model has {count} classes, but {name} names {counted(found, 'symbol')}: it belongs to another model"
     )
 
 

@@ -8,6 +8,7 @@ from parrotlet.errors import ParrotletError
 
 MOST_LAYERS = 100
 LONGEST_NAME = 200
+LISTING = ("Sequential", "Functional", "Model")  # the classes whose configuration lists their layers
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ def chain(config: Any) -> Iterator[Described]:
         layers = inner.get("layers") if isinstance(inner, Mapping) else inner  # old versions wrote the list alone
         yield from (described(each, "Sequential") for each in _listed(layers))
         return
-    if kind not in ("Functional", "Model"):
+    if kind not in LISTING:
         raise ParrotletError(f"it is a model of the class {str(kind)[:80]!r}; known are Sequential and Functional")
     entries = _listed(inner.get("layers") if isinstance(inner, Mapping) else None)
     after: dict[str, Mapping[str, Any]] = {}  # the name of a layer → the layer that it enters
@@ -53,6 +54,13 @@ def chain(config: Any) -> Iterator[Described]:
         entry = after.pop(name)
     if count != len(entries):
         raise ParrotletError("it is not one chain of layers")
+
+
+def is_subclassed(config: Any) -> bool:
+    """Whether it is that of a class of the user's own, which names neither its layers nor how they compute."""
+    if not isinstance(config, Mapping) or not isinstance(config.get("config"), Mapping):
+        return False
+    return config.get("class_name") not in LISTING and "layers" not in config["config"]
 
 
 def described(entry: Any, where: str) -> Described:

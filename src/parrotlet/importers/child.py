@@ -33,6 +33,9 @@ SKIPPED = ("optimizer", "optimizer_weights")
 DEFLATE = 1  # HDF5's number of the only filter that is let through
 
 
+INSTALL = "pip install 'parrotlet[keras]'"
+
+
 class Refused(Exception):
     """The file is not one that may be read; the message says why."""
 
@@ -48,7 +51,7 @@ def main() -> None:
         except Refused as refusal:
             header, arrays = {"refused": str(refusal)}, []
         except ImportError as error:
-            header, arrays = {"refused": f"h5py cannot be loaded ({error})"[:300]}, []
+            header, arrays = {"refused": f"h5py cannot be loaded ({str(error)[:200]}): {INSTALL}"}, []
         except MemoryError:
             header, arrays = {"refused": "it needs more memory than a model should"}, []
         except Exception as error:  # whatever the libraries make of an unsound file

@@ -6,6 +6,7 @@ gate) is assumed to be what Keras does by default, and told.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from parrotlet.errors import UsageError
@@ -15,6 +16,7 @@ from parrotlet.importers.reader import Archive
 from parrotlet.importers.stored import Stored
 from parrotlet.settings import LayerSettings, check
 
+SUBCLASSED = "a subclassed model: its file does not list its layers"
 MOST_STEPS = 20_000  # in the search for an order
 KINDS = {4: "lstm", 3: "gru", 1: "rnn"}  # by the number of gates
 
@@ -38,15 +40,23 @@ class Guess:
         return Described(self.stored.name, self.kind, {})
 
 
-def deduce(layers: Sequence[Stored], keras: str, archive: Archive) -> Architecture:
-    """The layers in an order in which the sizes fit, the nearest to that of the file; raises ParrotletError."""
+def deduce(layers: Sequence[Stored], keras: str, archive: Archive, subclassed: bool = False) -> Architecture:
+    """The layers in an order in which the sizes fit, the nearest to that of the file; raises ParrotletError.
+
+    ``subclassed``: the file has no order; it is taken over where one embedding, recurrent layers and one last Dense
+    can have one order only.
+    """
     guesses = [_guess(layer, archive) for layer in layers]
     if not any(each.kind == "dense" for each in guesses) and guesses and guesses[-1].kind == "embedding":
         last = guesses[-1]  # one array with two dimensions, at the end: a last layer without a bias
         guesses[-1] = Guess(last.stored, "dense", last.inputs, last.units)
     embeddings = [each for each in guesses if each.kind == "embedding"]
     others = [each for each in guesses if each.kind != "embedding"]
-    order = _Search().order(others, embeddings[0].outputs if embeddings else None) or []
+    orders = _Search().orders(others, embeddings[0].outputs if embeddings else None)
+    found = list(islice(orders, 2 if subclassed else 1))
+    order = found[0] if found else []
+    if subclassed:
+        _check_subclassed(guesses, found, archive)
     if len(embeddings) > 1 or len(order) < 2 or order[0].kind == "dense":
         told = ", ".join(f"{each.stored.name} {each.inputs} → {each.outputs}" for each in guesses)
         raise archive.error(f"the sizes of its layers make no chain of a text model: {told[:300] or 'it holds none'}")
@@ -63,8 +73,21 @@ def deduce(layers: Sequence[Stored], keras: str, archive: Archive) -> Architectu
         ]
     except UsageError as error:
         raise archive.error(str(error)) from None
-    made.assumed = list(_assumptions(made, by_step))
+    made.assumed = list(_assumptions(made, by_step, subclassed))
     return made
+
+
+def _check_subclassed(guesses: Sequence[Guess], found: Sequence[object], archive: Archive) -> None:
+    """What shapes alone tell of a class is to be unmistakable."""
+    told = ", ".join(f"{each.stored.name} {each.inputs} → {each.outputs}" for each in guesses)[:300]
+    kinds = [each.kind for each in guesses]
+    if kinds.count("embedding") != 1 or kinds.count("dense") != 1 or not found:
+        raise archive.error(
+            f"{SUBCLASSED}, and those found ({told}) are not an Embedding, then LSTM, GRU or SimpleRNN layers, then "
+            "one Dense"
+        )
+    if len(found) > 1:
+        raise archive.error(f"{SUBCLASSED}, and those found ({told}) can stand in more than one order")
 
 
 def _guess(stored: Stored, archive: Archive) -> Guess:
@@ -90,23 +113,22 @@ class _Search:
     def __init__(self) -> None:
         self._steps = 0
 
-    def order(self, layers: Sequence[Guess], width: int | None) -> list[Guess] | None:
-        """The first that is found; ``width``: what enters, None where it is one number or one for each class."""
+    def orders(self, layers: Sequence[Guess], width: int | None) -> Iterator[list[Guess]]:
+        """One after the other; ``width``: what enters, None where it is one number or one for each class."""
         if not layers:
-            return []
+            yield []
         recurrent = any(each.kind != "dense" for each in layers)
         for place, each in enumerate(layers):
             self._steps += 1
             if self._steps > MOST_STEPS:
-                return None
+                return
             turn, number = each.stored.turn
             early = any(other.stored.turn[0] == turn and other.stored.turn[1] < number for other in layers)
             if early or (width is not None and each.inputs != width) or (each.kind != "dense") != recurrent:
                 continue
-            rest = self.order([*layers[:place], *layers[place + 1 :]], each.outputs)
-            if rest is not None and (width is not None or each.inputs in (1, [each, *rest][-1].units)):
-                return [each, *rest]
-        return None
+            for rest in self.orders([*layers[:place], *layers[place + 1 :]], each.outputs):
+                if width is not None or each.inputs in (1, [each, *rest][-1].units):
+                    yield [each, *rest]
 
 
 def _values(each: Guess, keras: str, last: bool) -> dict[str, Any]:
@@ -133,12 +155,17 @@ def _hard_gates(keras: str) -> bool:
     return bool(keras) and tuple(parts) < ((2, 2) if tensorflow else (2, 3))
 
 
-def _assumptions(made: Architecture, by_step: bool) -> Iterator[str]:
+def _assumptions(made: Architecture, by_step: bool, subclassed: bool) -> Iterator[str]:
     """What the shapes do not say, in the user's words."""
     kinds = {layer.kind for layer in made.layers}
     gates = {layer.gate for layer in made.layers if layer.kind in ("lstm", "gru")}
     told = ["tanh"] + [f"{gate} gates" for gate in sorted(gates)] + ["a last softmax"]
-    yield f"the file holds weights alone: {', '.join(told)} are assumed; --config MODEL.json (of to_json) would tell"
+    if subclassed:
+        yield f"{SUBCLASSED}, which are known by their shapes: {', '.join(told)} are assumed"
+    else:
+        yield (
+            f"the file holds weights alone: {', '.join(told)} are assumed; --config MODEL.json (of to_json) would tell"
+        )
     if "dense" in kinds:
         yield "relu is assumed in the Dense layers before the last"
     if any(layer.bidirectional for layer in made.layers) and not by_step:

@@ -59,12 +59,12 @@ def finished(
     except ParrotletError as error:
         raise ParrotletError(f"{name}: {error}") from None
     card = Card(
-        trained_on=f"taken over from {os.path.basename(name)}",
+        trained_on=f"imported from {os.path.basename(name)}",
         form=form,
         parameters=sum(values.size for values in weights.values()),
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         version=VERSION,
-        notes=(f"{kind}: {', '.join(layers)}", *told),
+        notes=(f"imported from {os.path.basename(name)}, {kind}: {', '.join(layers)}", *told),
     )
     settings = Settings(corpus=CorpusSettings(form=form), tokenizer=vocabulary.settings, network=network)
     bundle = Bundle(weights, settings, vocabulary.tokenizer, card)

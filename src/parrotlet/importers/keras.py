@@ -3,6 +3,7 @@
 A model whose input has a fixed length reads a window of that length anew for each symbol; any other carries its state.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -13,10 +14,12 @@ from parrotlet.container import parse_json
 from parrotlet.errors import UsageError
 from parrotlet.importers.alphabet import Alphabet, Path, meaning_of
 from parrotlet.importers.architecture import Architecture, read_architecture
+from parrotlet.importers.chain import is_subclassed
 from parrotlet.importers.deduced import deduce
 from parrotlet.importers.imported import Imported, finished, told_layer
 from parrotlet.importers.reader import Archive
 from parrotlet.importers.stored import Stored, arrays_of
+from parrotlet.importers.stored import is_subclassed as is_subclassed_file
 from parrotlet.importers.vocabulary import build_vocabulary
 from parrotlet.importers.weights import NEVER, FloatArray, dense_arrays, layer_arrays, selected
 from parrotlet.settings import LayerSettings, NetworkSettings, check
@@ -28,13 +31,14 @@ Classes = Sequence[int | None]
 
 @dataclass(frozen=True)
 class Given:
-    """What a user gives beside the file; ``config``: a parsed configuration, ``context``: 0 for none."""
+    """What a user gives beside the file; ``config``: a parsed configuration and its name, ``context``: 0 for none."""
 
     text: Path | None = None
     alphabet: Alphabet | None = None
     config: Any = None
     context: int | None = None
     lowercase: bool | None = None
+    config_name: str = "the configuration"
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,13 @@ class Model:
 def import_keras(archive: Archive, layers: Sequence[Stored], given: Given) -> Imported:
     """Raises ParrotletError with one line where the file cannot be taken over exactly."""
     version = keras_version(archive)
-    config = given.config if given.config is not None else _own_config(archive)
-    known = config is not None
-    model = _assembled(archive, layers, read_architecture(config, version, archive.name) if known else None, version)
+    config, where = given.config, given.config_name
+    if config is None:
+        config, where = _own_config(archive), archive.name
+    subclassed = given.config is None and (is_subclassed(config) or (config is None and is_subclassed_file(archive)))
+    known = config is not None and not subclassed
+    made = read_architecture(config, version, where) if known else deduce(layers, version, archive, subclassed)
+    model = _assembled(archive, layers, made)
     masked = _masked(model)
     meaning = meaning_of(model.count, archive.name, given.text, given.alphabet, masked)
     if given.lowercase is not None:
@@ -85,7 +93,8 @@ def import_keras(archive: Archive, layers: Sequence[Stored], given: Given) -> Im
         assumed.append("each symbol enters as its number divided by the number of symbols, as in the lesson")
     told = [] if model.table is None else [f"Embedding {len(model.table)} × {model.width}"]
     told += [*map(told_layer, model.made.layers), f"Dense {model.count}"]
-    kind = f"a model of Keras {version}" if known else f"weights of a Keras {version} model".replace("  ", " ")
+    wrote = in_words(version)
+    kind = f"a model of {wrote}" if known else f"{'a subclassed' * subclassed or 'weights of a'} {wrote} model"
     form: Literal["text", "lines"] = "lines" if meaning.ends else "text"
     return finished(archive.name, kind, told, network, weights, vocabulary, form, assumed)
 
@@ -101,6 +110,12 @@ def keras_version(archive: Archive) -> str:
     return "3"
 
 
+def in_words(version: str) -> str:
+    """The program behind a version: from 2.16 on, Keras 2 is tf_keras, which takes the numbers of TensorFlow."""
+    found = re.fullmatch(r"2\.(\d{1,3})\..*", version)
+    return f"tf_keras {version}" if found and int(found[1]) >= 16 else f"Keras {version}".rstrip()
+
+
 def _own_config(archive: Archive) -> Any:
     """The configuration that the file itself holds, if any."""
     text = archive.attributes.get("", {}).get("model_config")
@@ -109,9 +124,8 @@ def _own_config(archive: Archive) -> Any:
     return archive.config
 
 
-def _assembled(archive: Archive, layers: Sequence[Stored], made: Architecture | None, version: str) -> Model:
-    """The architecture, deduced where the file does not tell it, with the arrays of its layers."""
-    made = made or deduce(layers, version, archive)
+def _assembled(archive: Archive, layers: Sequence[Stored], made: Architecture) -> Model:
+    """The architecture with the arrays of its layers."""
     assert made.output is not None
     wanted = [each for each in (made.embedding, *made.places, made.output) if each is not None]
     arrays = arrays_of(layers, wanted, archive)

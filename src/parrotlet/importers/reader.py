@@ -96,7 +96,9 @@ class Reader:
         if os.path.isdir(name) and os.path.exists(os.path.join(name, "saved_model.pb")):
             raise ParrotletError(f"{name} is a SavedModel folder: save the model as one .keras or .h5 file instead")
         with open_container(path) as file:
-            start = file.read(len(HDF5_MARK))
+            start = file.read(len(HDF5_MARK) + 1)
+        if name.endswith(".safetensors") and start[8:] == b"{":
+            raise ParrotletError(f"{name} is already a model of parrotlet's: parrotlet generate {name}")
         if not start.startswith((HDF5_MARK, ZIP_MARK)):
             raise ParrotletError(f"{name} is neither an HDF5 nor a .keras file")
         header, arrays = self._asked(name)

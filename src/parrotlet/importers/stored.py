@@ -1,7 +1,8 @@
 """The archive of a file comes in; each layer's arrays go out, under the layer's own name and in Keras' order.
 
 Keras' older HDF5 files list the layers and their arrays in attributes. Those of Keras 3 name groups by class, ``lstm``,
-``lstm_1``, and number the arrays; the layer's own name is an attribute in newer ones.
+``lstm_1``, and number the arrays; the layer's own name is an attribute in newer ones. Of a subclassed model Keras 3
+names the groups as the class names its attributes, and nothing says in which order they compute.
 """
 
 import re
@@ -13,6 +14,7 @@ from parrotlet.importers.reader import Archive
 from parrotlet.importers.weights import FloatArray
 
 NUMBERED = re.compile(r"(?:.*/)?vars/(\d{1,3})")
+ATTRIBUTE = re.compile(r"(.+?)/((?:(?:forward_layer|backward_layer)/)?(?:cell/)?vars/\d{1,3})")
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")  # of Keras 3, and of 2.12
 
 
@@ -36,8 +38,17 @@ def stored_layers(archive: Archive) -> list[Stored]:
         return _listed(archive, root)
     for container in CONTAINERS:
         if container in archive.attributes:
-            return _numbered(archive, container)
+            return _numbered(archive, container + "/")
+    if is_subclassed(archive):
+        return _numbered(archive, "")
     raise archive.error("it is an HDF5 file, but neither Keras nor textgenrnn wrote it")
+
+
+def is_subclassed(archive: Archive) -> bool:
+    """Whether the file names its layers as the attributes of a class, so that they have no order."""
+    listed = any("layer_names" in archive.attributes.get(group, {}) for group in ("", "model_weights"))
+    contained = any(container in archive.attributes for container in CONTAINERS)
+    return not listed and not contained and any(map(ATTRIBUTE.fullmatch, archive.arrays))
 
 
 def _listed(archive: Archive, root: str) -> list[Stored]:
@@ -64,39 +75,44 @@ def _strings(archive: Archive, group: str, attribute: str) -> list[str]:
 
 
 def _numbered(archive: Archive, container: str) -> list[Stored]:
-    """The layers in the order in which their groups were made; arrays of a forward cell first, then by number."""
+    """The layers in the order in which their groups were made; arrays of a forward cell first, then by number.
+
+    ``container``: the beginning of their paths; empty for the attributes of a class.
+    """
     groups: dict[str, list[tuple[bool, str, int, FloatArray]]] = {
-        path.removeprefix(container + "/"): [] for path in archive.attributes if path.startswith(container + "/")
+        path.removeprefix(container): [] for path in archive.attributes if path.startswith(container)
     }
     names: dict[str, str] = {}
     for path, array in archive.arrays.items():
-        if not path.startswith(container + "/"):
+        if not path.startswith(container):
             continue
-        group, _, inner = path.removeprefix(container + "/").partition("/")
+        group, _, inner = path.removeprefix(container).partition("/")
+        if not container and (attribute := ATTRIBUTE.fullmatch(path)):  # it may be a list or a layer of the user's own
+            group, inner = attribute.groups()
         number = NUMBERED.fullmatch(inner)
         if number is None:
             raise archive.error(f"the array {path[:80]!r} is not one that Keras writes for a layer known here")
         folder = inner.rpartition("/")[0]
         entries = groups.setdefault(group, [])
         entries.append((inner.startswith("backward"), folder, int(number[1]), array))
-        own = archive.attributes.get(f"{container}/{group}/vars", {}).get("name")
-        names[group] = own if isinstance(own, str) and own else group
+        own = archive.attributes.get(f"{container}{group}/vars", {}).get("name")
+        names[group] = own if container and isinstance(own, str) and own else group
     return [
         Stored(
             names[group],
             group,
             tuple(entry[-1] for entry in sorted(entries, key=lambda entry: entry[:3])),
-            _turn(group),
+            _turn(group, "_" if container else "_?"),
         )
         for group, entries in groups.items()
         if entries
     ]
 
 
-def _turn(group: str) -> tuple[str, int]:
-    """lstm comes before lstm_1."""
-    kind, _, number = group.rpartition("_")
-    return (kind, int(number)) if kind and re.fullmatch("[0-9]{1,4}", number) else (group, 0)
+def _turn(group: str, apart: str) -> tuple[str, int]:
+    """lstm comes before lstm_1; ``apart``: the pattern between the name and the number."""
+    found = re.fullmatch(f"(.+?){apart}([0-9]{{1,4}})", group, re.DOTALL)
+    return (found[1], int(found[2])) if found else (group, 0)
 
 
 def arrays_of(layers: Sequence[Stored], wanted: Sequence[Described], archive: Archive) -> list[tuple[FloatArray, ...]]:

@@ -4,7 +4,6 @@ textgenrnn 2.0 (model.py): an embedding, LSTM layers that each read the one befo
 the embedding and all layers. Its class 0 is at once the padding of the window and every unknown token.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,22 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from parrotlet.container import parse_json
 from parrotlet.errors import ParrotletError, UsageError
-from parrotlet.importers.alphabet import Path, read_bytes
+from parrotlet.importers.alphabet import Path, read_json
 from parrotlet.importers.imported import Imported, finished
+from parrotlet.importers.keras import in_words
+from parrotlet.importers.published import VOCABULARY
 from parrotlet.importers.reader import Archive
 from parrotlet.importers.stored import Stored
-from parrotlet.importers.vocabulary import Meaning, are_words, build_vocabulary
+from parrotlet.importers.vocabulary import Meaning, are_words, build_vocabulary, counted
 from parrotlet.importers.weights import NEVER, FloatArray, dense_arrays, layer_arrays, selected
 from parrotlet.settings import LayerSettings, NetworkSettings, check
 
 STOP = "<s>"
-PUBLISHED_ROWS = 465
-PUBLISHED_SHA256 = "f9c6c0db9b07fb57da023d32df66e16a488d086c138e15706307bb5177c2be74"
-PUBLISHED = (
-    f"textgenrnn's published vocabulary (textgenrnn_vocab.json of its package, 464 entries, sha256 {PUBLISHED_SHA256})"
-)
+PUBLISHED_ROWS = len(VOCABULARY) + 1
+PUBLISHED = "textgenrnn's published vocabulary (textgenrnn_vocab.json of its package)"
 WINDOW = 40  # its max_length by default
 SIZES = {"rnn_layers": int, "rnn_size": int, "rnn_bidirectional": bool, "dim_embeddings": int}
 CHOICES = {"max_length": int, "word_level": bool, "single_text": bool}
@@ -58,15 +55,21 @@ def import_textgenrnn(
     config: Any = None,
     context: int | None = None,
     lowercase: bool | None = None,
+    config_name: str = "the configuration",
 ) -> Imported:
-    """``config``: the parsed config.json, None where there is none; ``context``, ``lowercase``: other than it says.
+    """``config``: the parsed config.json; ``context``, ``lowercase``: other than it says.
 
+    What is not given is looked for beside the weights, as NAME_vocab.json and NAME_config.json, and told.
     Raises ParrotletError where weights and vocabulary are not of one model.
     """
     arrays = {layer.name: layer.arrays for layer in layers}
     sizes = _sizes(archive, arrays)
-    options = _options(config)
-    tokens, notes = _tokens(archive, vocab, sizes.rows)
+    notes: list[str] = []
+    name, found, together = _vocabulary(archive, vocab, sizes.rows, notes)
+    tokens = _tokens(archive, name, found, sizes.rows, notes)
+    options = _options(config, config_name)
+    if config is None and together:
+        options = _options_beside(archive, sizes, notes)
     notes += [
         f"the configuration says {name} = {options[name]}, the weights {getattr(sizes, name)}: the weights count"
         for name in SIZES
@@ -75,9 +78,7 @@ def import_textgenrnn(
     window = context or options.get("max_length")
     if window is None:
         window = WINDOW
-        beside = _beside(archive, "config")
-        other = f"; beside it lies {beside.name}" if beside else ""  # no path: this goes into the model file
-        notes.append(f"no configuration: a window of max_length = {WINDOW} is assumed{other}")
+        notes.append(f"no configuration: a window of max_length = {WINDOW} is assumed")
     meaning = _meaning(tokens, options, notes)
     if lowercase is not None:
         meaning = replace(meaning, lowercase=lowercase)
@@ -93,10 +94,11 @@ def import_textgenrnn(
     weights = _weights(archive, arrays, sizes, vocabulary.classes)
     each = f"{'Bidirectional ' * sizes.rnn_bidirectional}LSTM {sizes.rnn_size}"
     told = [f"Embedding {sizes.rows} × {sizes.dim_embeddings}", *[each] * sizes.rnn_layers]
-    told += [f"attention-weighted average of {window} steps", f"Dense {sizes.rows}"]
+    told += [f"attention-weighted average of {counted(window, 'step')}", f"Dense {sizes.rows}"]
     layout = ", cuDNN layout" if arrays["rnn_1"][-1].size == 8 * sizes.rnn_size else ""
     version = archive.attributes.get("", {}).get("keras_version")
-    kind = f"weights of textgenrnn (Keras {str(version or 'unknown')[:20]}{layout})"
+    wrote = in_words(str(version)[:20]) if version else "an unknown Keras"
+    kind = f"weights of textgenrnn ({wrote}{layout})"
     return finished(archive.name, kind, told, network, weights, vocabulary, "lines" if meaning.ends else "text", [])
 
 
@@ -120,58 +122,91 @@ def _sizes(archive: Archive, arrays: Layers) -> Sizes:
     return sizes
 
 
-def _options(config: Any) -> dict[str, Any]:
-    """The options of a config.json that bear on the model; all others are passed over."""
+def _options(config: Any, where: str) -> dict[str, Any]:
+    """The options of a config.json that bear on the model; all others are passed over. ``where``: its name."""
     if config is None:
         return {}
     if not isinstance(config, Mapping):
-        raise ParrotletError('the configuration of textgenrnn is a JSON object such as {"max_length": 40}')
+        raise ParrotletError(f'{where}: a configuration of textgenrnn is a JSON object such as {{"max_length": 40}}')
     options = {}
     for name, kind in {**SIZES, **CHOICES}.items():
         if name in config:
             if type(config[name]) is not kind:
-                raise ParrotletError(
-                    f"the configuration says {name} = {str(config[name])[:80]!r}, not a {kind.__name__}"
-                )
+                raise ParrotletError(f"{where} says {name} = {str(config[name])[:80]!r}, not a {kind.__name__}")
             options[name] = config[name]
     return options
 
 
-def _tokens(archive: Archive, vocab: Path | Mapping[str, int] | None, rows: int) -> tuple[dict[int, str], list[str]]:
-    """The token of each class from 1, and what is to be told; the vocabulary must be the one of these weights."""
-    if vocab is None:
-        which = f"its {rows} rows are those of {PUBLISHED}"
-        if rows != PUBLISHED_ROWS:
-            which = f"the NAME_vocab.json of {rows - 1} entries that was saved with it"
-        beside = _beside(archive, "vocab")
-        told = f"; beside it lies --vocab {beside}" if beside else ""
-        raise archive.error(f"it needs its vocabulary, --vocab FILE: {which}{told}")
-    name, found, digest = "the vocabulary", vocab, ""
-    if not isinstance(vocab, Mapping):
-        name, raw = os.fspath(vocab), read_bytes(vocab)
-        digest = hashlib.sha256(raw).hexdigest()
-        found = parse_json(raw.removeprefix(b"\xef\xbb\xbf"), name)
+def _options_beside(archive: Archive, sizes: Sizes, notes: list[str]) -> dict[str, Any]:
+    """The options of the configuration beside the weights; of one that describes another network none are taken."""
+    beside = _beside(archive, "config")
+    if beside is None:
+        return {}
+    options = _options(read_json(beside), os.fspath(beside))
+    differing = [name for name in SIZES if options.get(name, getattr(sizes, name)) != getattr(sizes, name)]
+    if differing:
+        name = differing[0]
+        notes.append(f"{beside.name} beside it is of another model ({name} = {options[name]}) and is left out")
+        return {}
+    notes.append(f"its configuration is {beside.name}, which lies beside it")
+    return options
+
+
+def _vocabulary(
+    archive: Archive, vocab: Path | Mapping[str, int] | None, rows: int, notes: list[str]
+) -> tuple[str, Mapping[str, int], bool]:
+    """The name of the vocabulary, what it holds, and whether a configuration beside the weights goes with it.
+
+    Where none is given it is the one beside the weights, or the published one where the weights have its rows.
+    """
+    if vocab is not None:
+        name = "the vocabulary" if isinstance(vocab, Mapping) else os.fspath(vocab)
+        return name, _checked(vocab if isinstance(vocab, Mapping) else read_json(vocab), name), True
+    beside = _beside(archive, "vocab")
+    if beside is not None:
+        name = os.fspath(beside)
+        found = _checked(read_json(beside), name)
+        if rows != PUBLISHED_ROWS or max(found.values(), default=0) == rows - 1:
+            notes.append(f"its vocabulary is {beside.name}, which lies beside it")  # no path: it goes into the file
+            return name, found, True
+        notes.append(f"{beside.name} beside it has {counted(len(found), 'entry')}: it is of another model, left out")
+    if rows == PUBLISHED_ROWS:
+        notes.append(f"its vocabulary is {PUBLISHED}: the weights have its {rows} rows")
+        return PUBLISHED, VOCABULARY, beside is None
+    raise archive.error(
+        f"it needs its vocabulary, --vocab FILE: the NAME_vocab.json of {counted(rows - 1, 'entry')} that was saved "
+        "with it"
+    )
+
+
+def _checked(found: Any, name: str) -> Mapping[str, int]:
     if not isinstance(found, Mapping) or not all(type(each) is int and 0 < each < 1 << 31 for each in found.values()):
         raise ParrotletError(f"{name}: a vocabulary of textgenrnn gives each token a number from 1")
+    return found
+
+
+def _tokens(archive: Archive, name: str, found: Mapping[str, int], rows: int, notes: list[str]) -> dict[int, str]:
+    """The token of each class from 1; the vocabulary must be the one of these weights."""
     tokens = {number: token for token, number in found.items()}  # of two with one number the last, as in textgenrnn
     if not tokens or max(tokens) != rows - 1:
         which = f": its rows are those of {PUBLISHED}" if rows == PUBLISHED_ROWS else ""
-        which += f": {name} is {PUBLISHED}" if digest == PUBLISHED_SHA256 else ""
+        which += f": {name} is {PUBLISHED}" if found == VOCABULARY else ""
         raise archive.error(
-            f"its {rows} rows need a vocabulary of {rows - 1} entries, {name} has {len(found)}, so it is of another "
-            f"model{which}"
+            f"its {rows} rows need a vocabulary of {counted(rows - 1, 'entry')}, {name} has {len(found)}, so it is of "
+            f"another model{which}"
         )
-    return tokens, list(_told(found, tokens, digest, rows))
+    notes += _told(found, tokens, rows)
+    return tokens
 
 
-def _told(found: Mapping[str, int], tokens: Mapping[int, str], digest: str, rows: int) -> Iterator[str]:
+def _told(found: Mapping[str, int], tokens: Mapping[int, str], rows: int) -> Iterator[str]:
     """What is unusual about a vocabulary."""
     lost = [token for token, number in found.items() if tokens[number] != token]
     for token in lost[:5]:
         number = found[token]
         last = tokens[number][:40]
         yield f"{token[:40]!r} and {last!r} both have the number {number}: it is read as {last!r}"
-    if rows == PUBLISHED_ROWS and digest and digest != PUBLISHED_SHA256:
+    if rows == PUBLISHED_ROWS and found != VOCABULARY:
         yield f"{rows} rows are those of the published weights, but this is not {PUBLISHED}"
 
 

@@ -4,7 +4,7 @@ A class is a row of the old output layer. A tokenizer has its own ids: <s> first
 the symbols in the order of their classes; ``Vocabulary.classes`` leads from an id back to its class.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from parrotlet.errors import ParrotletError
@@ -15,6 +15,10 @@ from parrotlet.tokenizers.fields import LONGEST_TOKEN
 from parrotlet.tokenizers.normal import Normalisation
 from parrotlet.tokenizers.textgenrnn_word import PIECES, Punctuation, TextgenrnnWordTokenizer
 
+UNKNOWN_NAMES = ("[UNK]", "<unk>", "<UNK>", "<OOV>", "<oov>", "UNK", "OOV")
+PADDING_NAMES = ("", "<pad>", "<PAD>", "[PAD]")
+STOP = "<s>"
+SPECIAL = {*UNKNOWN_NAMES, *PADDING_NAMES, STOP}
 NAMELESS = 0xF0000  # the first code point of those that stand for classes without a token; none has a meaning
 
 
@@ -32,6 +36,7 @@ class Meaning:
     stop_learned: bool = False
     ends: bool = False  # the class of <s> ends short documents
     notes: tuple[str, ...] = ()
+    blank_ends: bool = False  # line ends were made blanks before it learned
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,12 @@ def build_vocabulary(meaning: Meaning, count: int) -> Vocabulary:
     notes = list(meaning.notes)
     if nameless:
         told = ", ".join(map(str, nameless[:5])) + (" …" if len(nameless) > 5 else "")
-        plural = "es" if len(nameless) > 1 else ""
-        notes.append(f"no token is known for {len(nameless)} class{plural} ({told}): shown as a symbol without meaning")
+        notes.append(
+            f"no token is known for {counted(len(nameless), 'class')} ({told}): shown as a symbol without meaning"
+        )
     if len(set(symbols)) != len(symbols):
         raise ParrotletError("two classes of the model stand for the same symbol")
-    normalisation = Normalisation("none", meaning.lowercase)
+    normalisation = Normalisation("none", meaning.lowercase, meaning.blank_ends)
     tokenizer: Tokenizer
     if meaning.words:
         tokenizer = TextgenrnnWordTokenizer(symbols, normalisation, meaning.punctuation, meaning.stop_learned)
@@ -82,6 +88,13 @@ def build_vocabulary(meaning: Meaning, count: int) -> Vocabulary:
     return Vocabulary(tokenizer, settings, classes, tuple(notes))
 
 
+def counted(number: int, noun: str) -> str:
+    """How many of what: 1 class, 2 classes, 3 entries."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} " + (f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}{'e' * noun.endswith('s')}s")
+
+
 def usable(token: str | None, words: bool) -> bool:
     """Whether a tokenizer can hold a token: of one code point, or a word without blanks."""
     if not token or any("\ud800" <= letter <= "\udfff" for letter in token):
@@ -92,6 +105,12 @@ def usable(token: str | None, words: bool) -> bool:
 def are_words(tokens: Mapping[int, str]) -> bool:
     """A vocabulary of words holds one of several characters."""
     return any(len(token) > 1 for token in tokens.values())
+
+
+def mostly_words(tokens: Iterable[str]) -> bool:
+    """Whether a list can be one of words; some characters of an alphabet may have a name of several letters too."""
+    plain = [token for token in tokens if token not in SPECIAL]
+    return 4 * sum(len(token) > 1 for token in plain) > len(plain)
 
 
 def punctuation_of(tokens: Mapping[int, str]) -> tuple[Punctuation, str]:

@@ -98,7 +98,8 @@ def prepare(
             "what lies behind it is not learned"
         )
     if start_from is not None:
-        notes.extend(_growth(start_from.tokenizer, tokenizer))
+        origin = () if start_from.card.steps else start_from.card.notes[:1]  # of a model that was taken over
+        notes = [*origin, *notes, *_growth(start_from.tokenizer, tokenizer)]
     settings = _resolved(settings, corpus.form, encoded, notes)
     minutes = settings.training.minutes
     left = max(1.0, minutes * 60 - (time.perf_counter() - began)) if minutes else None

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # A model's colour in a picture of several; readable side by side also without full colour vision (Okabe and Ito 2008).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MOST_METRICS = 256 << 20  # bytes of a metrics file
+CURVES = "lower is better; solid: held back, a dot on the best; dashed: the training text"
+DOTS = "lower is better; one evaluation; full dot: held back, open dot: the training text"
 LONG_RUN = 600.0  # seconds from which a run is shown in minutes
 
 
@@ -54,9 +56,12 @@ def plot_loss(
     *,
     over: Literal["steps", "seconds"] = "steps",
 ) -> None:
-    """Bits per character over steps or time: solid what was held back, dashed the training text; a dot on the best."""
+    """Bits per character over steps or time: solid what was held back, dashed the training text; a dot on the best.
+
+    A training of one evaluation is dots alone, which the legend tells; so it does of a model without any.
+    """
     target = check_path(path)
-    shown = {name: history for name, history in histories.items() if history}
+    shown = {name: history for name, history in histories.items() if _figures(history)}
     if not shown:
         raise ParrotletError("there is nothing to plot: no evaluation was made in this training")
     unit, scale = "steps", 1.0
@@ -67,32 +72,43 @@ def plot_loss(
         axes = figure.add_subplot()
         for place, (name, history) in enumerate(shown.items()):
             at = [each.step if over == "steps" else each.seconds / scale for each in history]
-            _curve(axes, at, history, COLOURS[place % len(COLOURS)], name if len(shown) > 1 else "")
+            _curve(axes, at, history, COLOURS[place % len(COLOURS)], name if len(histories) > 1 else "")
         axes.set_xlabel(unit, color=FAINT)
         axes.set_ylabel("bits per character", color=FAINT)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
         title = f"How {next(iter(shown))} learned" if len(shown) == 1 else "How the models learned"
-        axes_title(axes, title, "lower is better; solid: held back, dashed: training text since the evaluation before")
+        axes_title(axes, title, CURVES if any(len(history) > 1 for history in shown.values()) else DOTS)
         axes.tick_params(colors=FAINT)
         axes.grid(color=GRID, linewidth=0.8)
-        axes.margins(x=0.02)
-        if len(shown) > 1:
+        axes.margins(x=0.02, y=0.08)
+        if len(histories) > 1:
+            for name in (name for name in histories if name not in shown):
+                axes.plot([], [], " ", label=f"{name}: no history")
             for text in axes.legend(frameon=False, labelcolor=INK).get_texts():
                 text.set_parse_math(False)
+
+
+def _figures(history: "Sequence[Evaluation]") -> int:
+    return sum((each.train is not None) + (each.validation is not None) for each in history)
 
 
 def _curve(axes: Any, at: Sequence[float], history: "Sequence[Evaluation]", colour: str, name: str) -> None:
     """One training; its lowest figure stands beside its name in the legend, or on the curve where there is but one."""
     train = [(x, each.train) for x, each in zip(at, history, strict=True) if each.train is not None]
     held_back = [(x, each.validation) for x, each in zip(at, history, strict=True) if each.validation is not None]
-    marker = "o" if len(history) == 1 else None
+    dots = ["one evaluation"] if len(train) < 2 and len(held_back) < 2 else []
+    dots += ["open dot: training text"] if len(train) == 1 else []
+    told = f" ({', '.join(dots)})" if dots else ""
     if train:
-        own = name if not held_back else None
-        axes.plot(*zip(*train, strict=True), color=colour, lw=1.3, ls=(0, (4, 2)), alpha=0.6, marker=marker, label=own)
+        style: dict[str, Any] = {"color": colour, "lw": 1.3, "ls": (0, (4, 2)), "alpha": 0.6}
+        style |= {"marker": "o", "fillstyle": "none"} if len(train) == 1 else {}
+        axes.plot(*zip(*train, strict=True), label=f"{name}{told}" if name and not held_back else None, **style)
     if not held_back:
         return
     place, best = min(held_back, key=lambda pair: pair[1])
-    axes.plot(*zip(*held_back, strict=True), color=colour, lw=2.2, label=name and f"{name}   {best:.3f}")
+    marker = "o" if len(held_back) == 1 else None
+    label = name and f"{name}   {best:.3f}{told}"
+    axes.plot(*zip(*held_back, strict=True), color=colour, lw=2.2, marker=marker, label=label)
     axes.plot([place], [best], "o", color=colour, markersize=6, markeredgecolor="white")
     if not name:
         side = "right" if place > 0.7 * at[-1] else "left"

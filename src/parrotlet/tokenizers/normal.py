@@ -22,10 +22,13 @@ class Normalisation:
 
     form: Form = "NFC"
     lowercase: bool = False
+    blank_ends: bool = False  # line ends are blanks, as in the text that an imported model was trained on
 
     def __call__(self, text: str) -> str:
         """The normal form: no lone surrogates (U+FFFD instead), line ends ``\\n``, then form and case."""
         text = line_ends(text)
+        if self.blank_ends:
+            text = text.replace("\n", " ")
         if text.isascii():
             return text.lower() if self.lowercase else text
         text = in_form(self.form, whole(text))
@@ -42,7 +45,7 @@ class Normalisation:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON data."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value or name != "blank_ends"}
 
     @classmethod
     def of(cls, settings: TokenizerSettings) -> "Normalisation":
@@ -52,10 +55,10 @@ class Normalisation:
     @classmethod
     def from_json(cls, data: object) -> "Normalisation":
         """Reads untrusted data; raises ParrotletError."""
-        if not isinstance(data, Mapping) or set(data) != {"form", "lowercase"}:
+        if not isinstance(data, Mapping) or set(data) - {"blank_ends"} != {"form", "lowercase"}:
             raise ParrotletError("tokenizer field normalisation must hold form and lowercase")
         form = cast(Form, choice(data, "form", FORMS))
-        return cls(form, flag(data, "lowercase"))
+        return cls(form, flag(data, "lowercase"), "blank_ends" in data and flag(data, "blank_ends"))
 
 
 def line_ends(text: str) -> str:

@@ -1,7 +1,7 @@
 """Nothing comes in; the vocabulary that all published weights of textgenrnn share goes out.
 
 The MIT-licensed package holds it as textgenrnn_vocab.json (sha256
-f9c6c0db9b07fb57da023d32df66e16a488d086c138e15706307bb5177c2be74); its scripts name weights alone and count on it.
+f9c6c0db9b07fb57da023d32df66e16a488d086c138e15706307bb5177c2be74); scripts name its weights alone and count on it.
 """
 
 # The character of each class from 1 on, most frequent first; class 0 stands for all others, the last one is <s>.
