@@ -12,18 +12,17 @@ import torch
 
 from parrotlet._version import VERSION
 from parrotlet.bundle import Bundle, Card, Evaluation
-from parrotlet.dataset import excerpt, held_back, training_batches, validation_batches
+from parrotlet.dataset import held_back, training_batches, validation_batches
 from parrotlet.dataset.batches import Batches
 from parrotlet.errors import ParrotletError
 from parrotlet.learning.checkpoint import Arrays, RunFolder
-from parrotlet.learning.events import Done, Evaluated, Event, Note, Sample, Saved, Started, Step
+from parrotlet.learning.events import Done, Evaluated, Event, Note, Saved, Started, Step
 from parrotlet.learning.learner import Learner
 from parrotlet.learning.prepare import Prepared
+from parrotlet.learning.samples import write_samples
 from parrotlet.learning.schedule import learning_rate
 from parrotlet.writer import Writer
 
-SAMPLE_CHARACTERS = 160
-EXCERPT_TOKENS = 60  # of the training text, where samples go on from a piece of it and no context says how long
 REPORT_SECONDS = 0.25
 CHECKPOINT_SECONDS = 60.0
 MOST_EVALUATIONS = 20  # unless asked for otherwise
@@ -171,7 +170,8 @@ class Loop:
         )
         progress.history.append(record.model_dump(mode="json"))
         yield self._metric(event)
-        for sample in self._samples(weights):
+        writer = Writer(self._make_bundle(weights))
+        for sample in write_samples(writer, self.run, progress.step, progress.evaluations):
             yield self._metric(sample)
         if better and self.output:
             yield self._save()
@@ -197,26 +197,6 @@ class Loop:
         path = self.output.with_name(f"{self.output.stem}-{place}-{nats:.4f}{self.output.suffix}")
         self._make_bundle(weights).save(path)
         return path
-
-    def _samples(self, weights: Arrays) -> Iterator[Sample]:
-        """What users would get from this state, written by the same writer."""
-        writer = Writer(self._make_bundle(weights))
-        length = self.settings.sample_length
-        if length is None:
-            length = max(8, round(SAMPLE_CHARACTERS / self._characters_per_token))
-        prompt = self.settings.sample_prompt or self._excerpt()
-        for temperature in self.settings.sample_temperatures:
-            seed = (self.settings.seed + self.progress.evaluations) % 2**63
-            text = writer.write(prompt, length=length, temperature=temperature, seed=seed)
-            yield Sample(self.progress.step, temperature, text, prompt)
-
-    def _excerpt(self) -> str:
-        """A random piece of the training text to go on from, another at each evaluation; empty unless asked for."""
-        if not self.settings.sample_from_text:
-            return ""
-        length = self.run.settings.network.context or EXCERPT_TOKENS
-        ids = excerpt(self.run.encoded, self.run.split, length, self.settings.seed, self.progress.evaluations)
-        return self.run.tokenizer.decode(ids)
 
     def _close(self, reason: str) -> Iterator[Event]:
         """Leave the best model in the file and the run in a state that can go on, or is finished."""
