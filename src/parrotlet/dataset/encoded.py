@@ -199,6 +199,13 @@ def split(encoded: Encoded, share: float) -> Split:
     return Split(np.stack([starts, cuts], axis=1), validation[cuts < stops], np.uint64(0))
 
 
+def trained(encoded: Encoded, division: Split, places: IdArray, documents: IdArray) -> npt.NDArray[np.bool_]:
+    """Which of these positions, each in its document, are not held back: (B,)."""
+    if encoded.form == "lines":
+        return ~division.validates(encoded.hashes[documents])
+    return np.asarray(places < division.train[documents, 1])
+
+
 def any_trained(encoded: Encoded, division: Split) -> bool:
     """Whether any document is not held back."""
     starts = range(0, encoded.documents, DOCUMENTS_AT_ONCE)
@@ -216,16 +223,14 @@ def longer_documents(encoded: Encoded, tokens: int) -> int:
 def excerpt(encoded: Encoded, division: Split, length: int, seed: int, number: int) -> IdArray:
     """At most ``length`` ids (T,) of one document, from a random place of what is trained on; ``<s>`` is not in it."""
     random = generator(seed, number)
-    for place in random.integers(0, encoded.tokens, EXCERPT_TRIES).tolist():
-        document = int(np.searchsorted(encoded.starts, place, side="right")) - 1
-        first, last = int(encoded.starts[document]) + 1, min(place, int(encoded.starts[document + 1]) - 1)
-        if encoded.form == "lines":
-            trained = not division.validates(encoded.hashes[document : document + 1])[0]
-        else:
-            trained = place < division.train[document, 1]
-        if trained and last >= first:
-            return encoded.ids[max(first, last - length + 1) : last + 1]
-    return encoded.ids[:0]
+    places = random.integers(0, encoded.tokens, EXCERPT_TRIES)
+    documents = np.searchsorted(encoded.starts, places, side="right") - 1
+    firsts = encoded.starts[documents] + 1
+    found = np.flatnonzero(trained(encoded, division, places, documents) & (places >= firsts))
+    if not len(found):
+        return encoded.ids[:0]
+    first, last = int(firsts[found[0]]), int(places[found[0]])
+    return encoded.ids[max(first, last - length + 1) : last + 1]
 
 
 def held_back(encoded: Encoded, division: Split) -> Iterator[IdArray]:

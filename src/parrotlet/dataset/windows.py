@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parrotlet.dataset.batches import Batch
-from parrotlet.dataset.encoded import Encoded, Split, any_trained
+from parrotlet.dataset.encoded import Encoded, Split, any_trained, trained
 from parrotlet.dataset.shuffle import Shuffled, generator
 
 IdArray = npt.NDArray[np.int64]
@@ -68,11 +68,12 @@ class WindowBatches:
 
     def _teaches(self, chosen: IdArray, document: IdArray) -> npt.NDArray[np.bool_]:
         """Which of these positions, each in its document, are there to learn from: (B,)."""
+        kept = trained(self._encoded, self._split, chosen, document)
         if self._encoded.form == "lines":
-            return ~self._split.validates(self._encoded.hashes[document])
+            return kept
         start, stop = self._split.train[document].T  # a long text's range is its document without the tail
         full = chosen - start >= self._context - 1
-        return np.asarray((chosen < stop) & (full | (stop - start <= self._context)))
+        return np.asarray(kept & (full | (stop - start <= self._context)))
 
 
 class SequenceBatches:
