@@ -13,7 +13,7 @@ endif
 .PHONY: install demo test check bench clean
 install: .venv/installed
 
-.venv/installed: pyproject.toml setup.py constraints.txt $(wildcard src/parrotlet/runtime/*.[ch])
+.venv/installed: pyproject.toml setup.py constraints.txt $(wildcard src/parrotlet/runtime/*.[ch] src/parrotlet/networks/kernel/*.[ch])
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]' \
 		pytest pytest-timeout hypothesis mypy ruff build

@@ -1,11 +1,9 @@
-"""Builds the optional compiled path of the runtime; without a C compiler the package installs and runs on numpy."""
+"""Builds the optional compiled paths; without a C compiler the package installs, writes with numpy, trains with torch."""
 
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
-
-RUNTIME = "src/parrotlet/runtime"
 
 
 class BuildKernel(build_ext):
@@ -21,15 +19,21 @@ class BuildKernel(build_ext):
         super().build_extension(ext)
 
 
+def kernel(module: str, folder: str) -> Extension:
+    """A library opened by ctypes; where it can not be built, Python does its work."""
+    return Extension(
+        module,
+        [f"{folder}/kernel.c"],
+        depends=[str(path.as_posix()) for path in sorted(Path(folder).glob("*.h"))],
+        py_limited_api=True,
+        optional=True,
+    )
+
+
 setup(
     ext_modules=[
-        Extension(
-            "parrotlet.runtime._kernel",
-            [f"{RUNTIME}/kernel.c"],
-            depends=[str(path.as_posix()) for path in sorted(Path(RUNTIME).glob("*.h"))],
-            py_limited_api=True,
-            optional=True,
-        )
+        kernel("parrotlet.runtime._kernel", "src/parrotlet/runtime"),
+        kernel("parrotlet.networks._kernel", "src/parrotlet/networks/kernel"),
     ],
     cmdclass={"build_ext": BuildKernel},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

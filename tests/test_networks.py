@@ -233,7 +233,7 @@ def test_windows_are_read_in_pieces_of_bounded_memory(monkeypatch):
     network = make("gru", {"context": W, "bidirectional": True})
     whole = network(ids())[0]
     sizes = []
-    network.embedding.register_forward_hook(lambda layer, entering, leaving: sizes.append(len(leaving)))
+    network.layers[0].register_forward_hook(lambda layer, entering, leaving: sizes.append(len(entering[0])))
     monkeypatch.setattr(context, "NUMBERS_AT_ONCE", 5 * network.numbers)
     torch.testing.assert_close(network(ids())[0], whole, atol=1e-6, rtol=1e-6)
     assert max(sizes) == 5

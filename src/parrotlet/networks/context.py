@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from parrotlet.networks.layers import run_layer
+from parrotlet.networks.layers import run_layer, values_of
 from parrotlet.networks.stack import StackedNetwork
 from parrotlet.runtime.shapes import layers_of
 from parrotlet.settings import NetworkSettings
@@ -47,20 +47,20 @@ class ContextNetwork(StackedNetwork):
     def _read_windows(self, windows: Tensor) -> Tensor:
         """Each window from a zero state: (N, W) → (N, F)."""
         windows, lengths = (windows, None) if self.settings.padded else self._oldest_first(windows)
-        hidden = self._drop(self._embed(windows), self.settings.dropout_input)  # (N, W, E)
-        over_time = [hidden]
+        entering = self._enter(windows)  # (N, W, E)
+        over_time = [values_of(entering)] if self.settings.attention else []
         for index in range(self.recurrent):
             layer = self.layer_settings[index]
             # A layer that only reads forwards never learns what lies behind the newest id.
             counted = lengths if layer.bidirectional else None
-            leaving, after = run_layer(self.layers[index], hidden, lengths=counted)  # (N, W, D * H), (N, S, D * H)
+            leaving, after = run_layer(self.layers[index], entering, lengths=counted)  # (N, W, D * H), (N, S, D * H)
             if index == self.recurrent - 1 and not self.settings.attention:
-                hidden = _newest(hidden, lengths)  # (N, X)
+                entering = _newest(values_of(entering), lengths)  # (N, X)
                 both_ends = layer.final and layer.bidirectional
                 leaving = after[:, 0] if both_ends else _newest(leaving, lengths)  # (N, D * H)
-            hidden = self._leave(index, leaving, hidden)
-            over_time.append(hidden)
-        return self._finish(self._attend(over_time, lengths) if self.settings.attention else hidden)  # (N, F)
+            entering = self._leave(index, leaving, entering)
+            over_time.append(entering)
+        return self._finish(self._attend(over_time, lengths) if self.settings.attention else over_time[-1])  # (N, F)
 
     def _oldest_first(self, windows: Tensor) -> tuple[Tensor, Tensor | None]:
         """Windows with their ids moved to the front, and how many each has: (N, W), (N,); None where all are full.

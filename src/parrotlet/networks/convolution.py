@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from parrotlet.networks.layers import values_of
 from parrotlet.networks.network import Network
 from parrotlet.runtime.shapes import dilations, input_width
 from parrotlet.settings import NetworkSettings
@@ -36,7 +37,7 @@ class ConvolutionNetwork(Network):
         """``ids`` (B, T) int64, ``state`` (B, L, P, H) → the last layer's sums (B, T, H), the state after."""
         if state is None:
             state = self.begin(len(ids))
-        hidden = self.input(self._drop(self._embed(ids), self.settings.dropout_input)).float()  # (B, T, H)
+        hidden = self.input(values_of(self._enter(ids))).float()  # (B, T, H)
         past, length = state.shape[2], ids.shape[1]
         entered = []
         for index, layer in enumerate(cast(list[GatedConvolution], self.layers)):

@@ -1,17 +1,20 @@
-"""What enters a layer comes in; what leaves it goes out: torch's own recurrent layers where they fit, else a loop."""
+"""What enters a layer comes in; what leaves it goes out: compiled or torch's own recurrent layers, else a loop."""
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import hardsigmoid, linear
+from torch.nn.functional import hardsigmoid, linear, one_hot
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from parrotlet.networks.compiled import arithmetic, run_lstm
 from parrotlet.runtime.shapes import GATES, STATE_PARTS, Layer
 from parrotlet.settings import LayerSettings
 
+MOST_SUMS = 1 << 20  # units times symbols of a table of ready sums: 16 MiB
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "relu": torch.relu,
@@ -41,17 +44,80 @@ def new_layer(layer: Layer) -> nn.Module:
     return LoopedLayer(layer)
 
 
+@dataclass(frozen=True)
+class LookedUp:
+    """What enters a layer, as rows of a table: ids (N, T) int64 of ``rows`` (V, X), or one-hot where there is none.
+
+    A layer may multiply the table instead of every step, where that is less work.
+    """
+
+    ids: Tensor
+    rows: Tensor | None
+    vocabulary: int
+
+
+Entering = Tensor | LookedUp
+
+
+def values_of(entering: Entering) -> Tensor:
+    """What enters a layer, itself: (N, T, X)."""
+    if isinstance(entering, Tensor):
+        return entering
+    if entering.rows is None:
+        return one_hot(entering.ids, entering.vocabulary).float()  # (N, T, V)
+    return nn.functional.embedding(entering.ids, entering.rows)  # (N, T, X)
+
+
 def run_layer(
-    module: nn.Module, entering: Tensor, state: Tensor | None = None, lengths: Tensor | None = None
+    module: nn.Module, entering: Entering, state: Tensor | None = None, lengths: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """A recurrent layer over a window: (N, T, X) → what leaves it (N, T, D * H), the state after it (N, S, D * H).
 
     ``state`` (N, S, H) is what it begins with, zero without; D directions stand side by side. ``lengths`` (N,) int64
     tells how many steps of each row count, from the first on; what leaves the others means nothing.
     """
+    if isinstance(module, nn.LSTM) and lengths is None and (kind := _arithmetic_of(module)) is not None:
+        return _run_compiled(module, kind, entering, state)
     if isinstance(module, LoopedLayer):
-        return cast(tuple[Tensor, Tensor], module(entering, state, lengths))
-    layer = cast(nn.RNNBase, module)
+        return cast(tuple[Tensor, Tensor], module(values_of(entering), state, lengths))
+    return _run_torch(cast(nn.RNNBase, module), values_of(entering), state, lengths)
+
+
+def _arithmetic_of(module: nn.LSTM) -> int | None:
+    """How this layer is compiled for the precision of now; None where it is not."""
+    weight = cast(Tensor, module.weight_hh_l0)
+    device = weight.device
+    precision = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else weight.dtype
+    return arithmetic(device, precision, module.hidden_size)
+
+
+def _run_compiled(module: nn.LSTM, kind: int, entering: Entering, state: Tensor | None) -> tuple[Tensor, Tensor]:
+    """See ``run_layer``; each direction by itself."""
+    units, both = module.hidden_size, ("", "_reverse") if module.bidirectional else ("",)
+    leaving, ends = [], []
+    for direction in both:
+        weight_ih, weight_hh, bias_ih, bias_hh = (
+            cast(Tensor, getattr(module, f"{name}_l0{direction}"))
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        with torch.autocast(weight_hh.device.type, enabled=False):
+            sums = (bias_ih + bias_hh).unsqueeze(0)  # (1, 4H)
+            if isinstance(entering, LookedUp) and entering.vocabulary <= min(entering.ids.numel(), MOST_SUMS // units):
+                table = sums + (weight_ih.T if entering.rows is None else entering.rows @ weight_ih.T)  # (V, 4H)
+                out, cell = run_lstm(kind, table, entering.ids, None, None, weight_hh, state, bool(direction))
+            else:
+                values = values_of(entering)
+                first = torch.zeros(values.shape[:2], dtype=torch.int64)
+                out, cell = run_lstm(kind, sums, first, values, weight_ih, weight_hh, state, bool(direction))
+        leaving.append(out)
+        ends.append(torch.stack([out[:, 0 if direction else -1].float(), cell], dim=1))  # (N, 2, H)
+    return torch.cat(leaving, dim=2), torch.cat(ends, dim=2)  # (N, T, D * H), (N, 2, D * H)
+
+
+def _run_torch(
+    layer: nn.RNNBase, entering: Tensor, state: Tensor | None, lengths: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """See ``run_layer``."""
     begin: Tensor | tuple[Tensor, ...] | None = None
     if state is not None:
         parts = tuple(part.unsqueeze(0).contiguous() for part in state.unbind(1))  # S of (1, N, H)

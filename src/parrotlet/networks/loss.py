@@ -10,6 +10,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from parrotlet.networks.compiled import arithmetic, compiled_cross_entropy
+
 LOGITS_AT_ONCE = 1 << 21
 WORTH_CHUNKING = 512  # tokens of a vocabulary from which this pays
 
@@ -22,6 +24,9 @@ def summed_cross_entropy(
     ``hidden`` (N, H); ``output`` the layer that gives logits (N, V); ``targets`` (N,) int64, where ``ignored`` predicts
     nothing; ``precision`` is the type of the products.
     """
+    kind = arithmetic(hidden.device, precision, output.in_features)
+    if kind is not None and output.out_features < WORTH_CHUNKING:
+        return compiled_cross_entropy(kind, hidden, output.weight, output.bias, targets)
     if output.out_features >= WORTH_CHUNKING:
         return cast(Tensor, _LinearCrossEntropy.apply(hidden, output.weight, output.bias, targets, ignored, precision))  # type: ignore[no-untyped-call]
     logits = hidden.to(precision) @ output.weight.to(precision).T  # (N, V)

@@ -1,10 +1,9 @@
 """The contract of every network: ids and a state come in; logits for the next id and the new state go out."""
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
+from parrotlet.networks.layers import Entering, LookedUp, values_of
 from parrotlet.runtime.shapes import features_width, state_shape
 from parrotlet.settings import NetworkSettings
 
@@ -51,13 +50,17 @@ class Network(nn.Module):
         nn.init.zeros_(output.bias)
         return output
 
-    def _embed(self, ids: Tensor) -> Tensor:
-        """What enters the first layer: (B, T) → (B, T, E)."""
-        if self.settings.input == "learned":
-            return cast(Tensor, self.embedding(ids))  # (B, T, E)
-        if self.settings.input == "one-hot":
-            return nn.functional.one_hot(ids, self.vocabulary_size).float()  # (B, T, V)
-        return ids.unsqueeze(-1).float() / self.vocabulary_size  # (B, T, 1)
+    def _enter(self, ids: Tensor) -> Entering:
+        """What enters the first layer, with its dropout: (B, T) → (B, T, E)."""
+        if self.settings.input == "number":
+            return self._drop(
+                ids.unsqueeze(-1).float() / self.vocabulary_size, self.settings.dropout_input
+            )  # (B, T, 1)
+        rows = self.embedding.weight if self.settings.input == "learned" else None
+        entering = LookedUp(ids, rows, self.vocabulary_size if rows is None else len(rows))
+        if self.training and self.settings.dropout_input:
+            return self._drop(values_of(entering), self.settings.dropout_input)
+        return entering
 
     def _drop(self, values: Tensor, share: float) -> Tensor:
         """Dropout whose mask is the same at every step of a window (Gal and Ghahramani 2016): (B, …, X) → (B, …, X).

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from parrotlet.networks.layers import run_layer
+from parrotlet.networks.layers import run_layer, values_of
 from parrotlet.networks.stack import StackedNetwork
 from parrotlet.runtime.shapes import STATE_PARTS
 
@@ -20,13 +20,13 @@ class RecurrentNetwork(StackedNetwork):
         """``ids`` (B, T) int64, ``state`` (B, L, S, H) → what enters the output layer (B, T, F), the state after."""
         if state is None:
             state = self.begin(len(ids))
-        hidden = self._drop(self._embed(ids), self.settings.dropout_input)  # (B, T, E)
+        entering = self._enter(ids)  # (B, T, E)
         _, _, parts, width = state.shape
         states = []
         for index in range(self.recurrent):
             layer = self.layer_settings[index]
             before = state[:, index, : STATE_PARTS[layer.kind], : layer.units]  # (B, S, H) of this layer
-            leaving, after = run_layer(self.layers[index], hidden, before)  # (B, T, H), (B, S, H)
+            leaving, after = run_layer(self.layers[index], entering, before)  # (B, T, H), (B, S, H)
             states.append(pad(after, (0, width - after.shape[2], 0, parts - after.shape[1])))  # (B, S, H) of all
-            hidden = self._leave(index, leaving, hidden)
-        return self._finish(hidden), torch.stack(states, dim=1).float()  # (B, T, F), (B, L, S, H)
+            entering = self._leave(index, leaving, entering)
+        return self._finish(values_of(entering)), torch.stack(states, dim=1).float()  # (B, T, F), (B, L, S, H)

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from parrotlet.networks.layers import initialise, new_layer
+from parrotlet.networks.layers import Entering, initialise, new_layer, values_of
 from parrotlet.networks.network import Network
 from parrotlet.runtime.shapes import layers_of
 from parrotlet.settings import NetworkSettings
@@ -27,10 +27,10 @@ class StackedNetwork(Network):
         for module, layer in zip(self.layers, self.layer_settings, strict=True):
             initialise(module, layer)
 
-    def _leave(self, index: int, leaving: Tensor, entering: Tensor) -> Tensor:
+    def _leave(self, index: int, leaving: Tensor, entering: Entering) -> Tensor:
         """From what layer ``index`` made of ``entering`` to what the next one reads: (…, H) → (…, H)."""
         if self.settings.residual and index:
-            leaving = leaving + entering
+            leaving = leaving + values_of(entering)
         if self.settings.layer_norm:
             leaving = self.norms[index](leaving)
         return self._drop(leaving, self.settings.dropout_between) if index < len(self.layers) - 1 else leaving

@@ -1,0 +1,136 @@
+"""What enters an LSTM layer comes in; what leaves it, and all gradients, go out: the whole window in compiled C.
+
+torch's own layer makes a matrix product at each step and passes over its results several times. Here a block of
+products ends in finished cells while still in registers, weights are packed once for a window, threads take rows of
+their own and never wait for one another, and letters are looked up in a table of ready sums instead of multiplied.
+"""
+
+import ctypes
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from parrotlet.networks.compiled.library import (
+    BFLOAT16,
+    GROUP,
+    LANES,
+    NUMBERS,
+    Backward,
+    Forward,
+    at,
+    kernel,
+    on_threads,
+    packed,
+    round_up,
+    row_parts,
+    widened,
+)
+
+GATES = 4
+
+
+def run_lstm(
+    kind: int,
+    table: Tensor,
+    ids: Tensor,
+    entering: Tensor | None,
+    weight_ih: Tensor | None,
+    weight_hh: Tensor,
+    state: Tensor | None = None,
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """One direction of an LSTM layer over a window of T steps.
+
+    ``kind`` from ``arithmetic``; ``table`` (V, 4H) the sums that a step begins with, biases included, of which ``ids``
+    (B, T) int64 choose a row; ``entering`` (B, T, X) with ``weight_ih`` (4H, X) is multiplied as well, if given;
+    ``weight_hh`` (4H, H); ``state`` (B, 2, H) hidden vector and cell before the first step, zeros without. Gates
+    in torch's order i f g o. Returns what leaves (B, T, H), in the arithmetic's own type, and the cell (B, H) after the
+    last step.
+    """
+    hidden, cell = (weight_hh.new_zeros(len(ids), 2, weight_hh.shape[1]) if state is None else state).unbind(1)
+    leaving, after = _LSTM.apply(kind, reverse, table, ids, entering, weight_ih, weight_hh, hidden, cell)  # type: ignore[no-untyped-call]
+    return cast(Tensor, leaving), cast(Tensor, after)
+
+
+class _LSTM(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        kind: int,
+        reverse: bool,
+        table: Tensor,
+        ids: Tensor,
+        entering: Tensor | None,
+        weight_ih: Tensor | None,
+        weight_hh: Tensor,
+        hidden: Tensor,
+        cell: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        rows, steps = ids.shape
+        units, number, lanes = weight_hh.shape[1], NUMBERS[kind], LANES[kind]
+        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < len(table):
+            raise IndexError(f"ids should lie in [0, {len(table)})")
+        inputs = 0 if weight_ih is None else round_up(weight_ih.shape[1], lanes)
+        joined = weight_hh if weight_ih is None else torch.cat([weight_hh, widened(weight_ih, inputs)], dim=1)
+        weights = _by_tiles(joined.T, lanes)  # (H + X, 4H)
+        columns, starts = packed(weights, kind), _by_tiles(table, lanes)
+        read = torch.empty(0, dtype=number) if entering is None else widened(entering, inputs).to(number).contiguous()
+        ids, before, cell = ids.contiguous(), hidden.to(number).contiguous(), cell.contiguous()
+        after = cell.clone()
+        leaving = torch.empty(rows, steps, units, dtype=number)
+        gates = cells = None
+        if any(ctx.needs_input_grad):
+            # Gates lie between -1 and 1, where float16 is finer than bfloat16.
+            gates = leaving.new_empty(rows, steps, GATES * units, dtype=torch.float16 if kind == BFLOAT16 else number)
+            cells = cell.new_empty(rows, steps, units)
+        call = Forward(
+            steps, units, inputs, reverse, at(ids), at(starts), at(read), at(columns), at(before), at(after),
+            at(leaving), at(gates), at(cells),
+        )  # fmt: skip
+        on_threads(rows, lambda first, last, _: kernel().pt_forward(kind, ctypes.byref(call), first, last))
+        ctx.save_for_backward(ids, read, weights, before, cell, leaving, gates, cells)
+        ctx.kind, ctx.reverse, ctx.vocabulary = kind, reverse, len(table)
+        ctx.entering = None if entering is None else (entering.dtype, entering.shape[2])
+        return leaving, after
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        ids, read, weights, before, cell, leaving, gates, cells = ctx.saved_tensors
+        kind, vocabulary, (rows, steps, units) = ctx.kind, ctx.vocabulary, leaving.shape
+        depth, inputs, lanes = len(weights), len(weights) - units, LANES[kind]
+        leaving_gradient = gradients[0].to(NUMBERS[kind]).contiguous()
+        hidden_gradient = torch.zeros(rows, units)
+        cell_gradient = gradients[1].clone(memory_format=torch.contiguous_format)
+        entering_gradient = torch.empty_like(read)
+        columns = packed(weights.T, kind)
+        parts = row_parts(rows)
+        weight_gradients = torch.zeros(len(parts), units // lanes, depth, GATES, lanes)
+        table_gradients = torch.zeros(len(parts), vocabulary, units // lanes, GATES, lanes)
+        needed = max(kernel().pt_memory(GROUP[kind], last - first, units, inputs) for first, last in parts)
+        memory = torch.empty(len(parts), needed, dtype=NUMBERS[kind])
+
+        def walk(first: int, last: int, part: int) -> int:
+            call = Backward(
+                steps, units, inputs, ctx.reverse, at(ids), at(read), at(columns), at(before), at(cell), at(leaving),
+                at(gates), at(cells), at(leaving_gradient), at(hidden_gradient), at(cell_gradient),
+                at(entering_gradient), at(weight_gradients[part]), at(table_gradients[part]),
+            )  # fmt: skip
+            return int(kernel().pt_backward(kind, ctypes.byref(call), first, last, at(memory[part])))
+
+        on_threads(rows, walk)
+        of_table = table_gradients.sum(0).transpose(1, 2).reshape(vocabulary, GATES * units)  # (V, 4H)
+        # (H / lanes, H + X, 4, lanes) → (4H, H + X)
+        of_weights = weight_gradients.sum(0).permute(2, 0, 3, 1).reshape(GATES * units, depth)
+        of_entering = of_input = None
+        if ctx.entering is not None:
+            precision, width = ctx.entering
+            of_entering = entering_gradient[..., :width].to(precision)  # (B, T, X)
+            of_input = of_weights[:, units : units + width]  # (4H, X)
+        of_hidden = of_weights[:, :units]  # (4H, H)
+        return None, None, of_table, None, of_entering, of_input, of_hidden, hidden_gradient, cell_gradient
+
+
+def _by_tiles(values: Tensor, lanes: int) -> Tensor:
+    """Columns gate by gate become columns tile by tile: (…, 4H) → (…, 4H)."""
+    return values.reshape(len(values), GATES, -1, lanes).transpose(1, 2).reshape(values.shape).contiguous()

@@ -1,0 +1,261 @@
+/* Recurrent layers for training on a processor: plain C called through ctypes, no Python headers, no dependencies.
+ *
+ * Compiled once for each arithmetic that the compiler knows (GCC and Clang on x86-64); elsewhere nothing is on offer and
+ * torch's own layers are used. */
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_MSC_VER)
+#define EXPORT __declspec(dllexport)
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+
+enum { AVX2 = 3, AVX512 = 4, BFLOAT16 = 5 }; /* 3 and 4: float32; 5: AVX-512 with bfloat16 products */
+
+/* Rows B, steps T, units H, inputs X (a multiple of LANES), table rows V; numbers are float32 or bfloat16. */
+typedef struct {
+    int64_t steps, units, inputs, reverse;
+    const int64_t *ids;    /* (B, T): rows of the table */
+    const float *table;    /* (V, 4H) by tiles: sums that each step begins with */
+    const void *entering;  /* (B, T, X) numbers */
+    const void *weights;   /* (H / LANES, H + X, TILE) numbers, by groups */
+    const void *hidden;    /* (B, H) numbers before the first step */
+    float *cell;           /* (B, H) before the first step; after the last */
+    void *leaving;         /* (B, T, H) numbers */
+    void *gates;           /* (B, T, 4H) by tiles, or null where no gradients are wanted */
+    float *cells;          /* (B, T, H), or null */
+} lstm_forward;
+
+typedef struct {
+    int64_t steps, units, inputs, reverse;
+    const int64_t *ids;
+    const void *entering;
+    const void *weights;        /* ((H + X) / TILE, 4H, TILE) numbers, by groups; columns beyond H + X are zero */
+    const void *hidden;
+    const float *cell;          /* (B, H) before the first step */
+    const void *leaving;
+    const void *gates;
+    const float *cells;
+    const void *leaving_gradient;  /* (B, T, H) numbers */
+    float *hidden_gradient;        /* (B, H) of the state after the last step; then of that before the first */
+    float *cell_gradient;          /* (B, H) likewise */
+    void *entering_gradient;       /* (B, T, X) numbers */
+    float *weight_gradient;        /* (H / LANES, H + X, TILE), added to */
+    float *table_gradient;         /* (V, 4H) by tiles, added to */
+} lstm_backward;
+
+/* Rows N, inputs H (a multiple of LANES), columns: the vocabulary, filled up to a multiple of TILE. */
+typedef struct {
+    int64_t inputs, columns;
+    const void *features;      /* (N, H) numbers */
+    const int64_t *targets;    /* (N,), or below zero where nothing is predicted */
+    const void *weights;       /* (columns / TILE, H, TILE) numbers, by groups */
+    const void *transposed;    /* (H / TILE, columns, TILE) numbers, by groups */
+    const float *bias;         /* (columns,); far below zero for columns that are no token */
+    void *features_gradient;   /* (N, H) numbers, or null where no gradients are wanted */
+    float *weight_gradient;    /* (columns / TILE, H, TILE), added to */
+    float *bias_gradient;      /* (columns,), added to */
+    double *nats;              /* one */
+} linear_loss;
+
+#define GROUPS_AT_ONCE 64 /* of gradients that are gathered into those of the weights: they stay in the first cache */
+
+/* How many steps of so many rows are gathered together. */
+static int64_t buffered(int64_t rows, int64_t group) {
+    const int64_t each = (rows + group - 1) / group;
+    return each >= GROUPS_AT_ONCE ? 1 : GROUPS_AT_ONCE / each;
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+
+/* ---- AVX-512 with bfloat16 ---- */
+#define NAME(name) name##_bfloat16
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")))
+#define LANES 16
+#define NUMBER uint16_t
+#define SMALL uint16_t /* gates as float16: they lie between -1 and 1 */
+#define GROUP 2
+#define MOST_ROWS 6
+#define VECTOR __m512
+#define LOAD_GROUPS(p) _mm512_loadu_ps((const float *)(const void *)(p))
+#define BROADCAST_GROUP(p) _mm512_castsi512_ps(_mm512_set1_epi32(*(const int32_t *)(const void *)(p)))
+#define MULTIPLY_ADD(sum, a, b) _mm512_dpbf16_ps(sum, (__m512bh)(a), (__m512bh)(b))
+#define LOAD(p) _mm512_loadu_ps(p)
+#define STORE(p, v) _mm512_storeu_ps(p, v)
+#define SET(x) _mm512_set1_ps(x)
+#define ADD(a, b) _mm512_add_ps(a, b)
+#define SUB(a, b) _mm512_sub_ps(a, b)
+#define MUL(a, b) _mm512_mul_ps(a, b)
+#define MIN(a, b) _mm512_min_ps(a, b)
+#define MAX(a, b) _mm512_max_ps(a, b)
+#define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define FNMA(a, b, c) _mm512_fnmadd_ps(a, b, c)
+#define ROUND(x) _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#define SCALE(x, power) _mm512_scalef_ps(x, power)
+#define RECIPROCAL(x) reciprocal_512(x)
+#define LOAD_NUMBERS(p) widened(p)
+#define STORE_NUMBERS(p, v) _mm256_storeu_si256((__m256i *)(void *)(p), (__m256i)_mm512_cvtneps_pbh(v))
+#define LOAD_SMALL(p) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p)))
+#define STORE_SMALL(p, v) \
+    _mm256_storeu_si256((__m256i *)(void *)(p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))
+#define STORE_GROUPS(p, even, odd) \
+    _mm512_storeu_si512(p, paired((__m256i)_mm512_cvtneps_pbh(even), (__m256i)_mm512_cvtneps_pbh(odd)))
+#define INTERLEAVE(p, rows, k) \
+    _mm512_storeu_si512(p, paired(_mm256_loadu_si256((const __m256i *)(const void *)((rows)[0] + (k))), \
+                                  _mm256_loadu_si256((const __m256i *)(const void *)((rows)[1] + (k)))))
+
+#define WIDE_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+INLINE WIDE_TARGET __m512 widened(const uint16_t *p) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(
+        _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p)), 16));
+}
+
+/* Two rows of 16 numbers side by side: even[0] odd[0] even[1] odd[1] … */
+INLINE WIDE_TARGET __m512i paired(__m256i even, __m256i odd) {
+    return _mm512_or_si512(_mm512_cvtepu16_epi32(even), _mm512_slli_epi32(_mm512_cvtepu16_epi32(odd), 16));
+}
+
+/* 1 / x by one step of Newton's method on the processor's estimate of 14 bits. */
+INLINE WIDE_TARGET __m512 reciprocal_512(__m512 x) {
+    const __m512 estimate = _mm512_rcp14_ps(x);
+    return _mm512_mul_ps(estimate, _mm512_fnmadd_ps(x, estimate, _mm512_set1_ps(2.0f)));
+}
+#include "arithmetic.h"
+
+/* ---- AVX-512, float32 ---- */
+#define NAME(name) name##_avx512
+#define TARGET WIDE_TARGET
+#define LANES 16
+#define NUMBER float
+#define SMALL float
+#define GROUP 1
+#define MOST_ROWS 6
+#define VECTOR __m512
+#define LOAD_GROUPS(p) _mm512_loadu_ps(p)
+#define BROADCAST_GROUP(p) _mm512_set1_ps(*(p))
+#define MULTIPLY_ADD(sum, a, b) _mm512_fmadd_ps(a, b, sum)
+#define LOAD(p) _mm512_loadu_ps(p)
+#define STORE(p, v) _mm512_storeu_ps(p, v)
+#define SET(x) _mm512_set1_ps(x)
+#define ADD(a, b) _mm512_add_ps(a, b)
+#define SUB(a, b) _mm512_sub_ps(a, b)
+#define MUL(a, b) _mm512_mul_ps(a, b)
+#define MIN(a, b) _mm512_min_ps(a, b)
+#define MAX(a, b) _mm512_max_ps(a, b)
+#define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define FNMA(a, b, c) _mm512_fnmadd_ps(a, b, c)
+#define ROUND(x) _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#define SCALE(x, power) _mm512_scalef_ps(x, power)
+#define RECIPROCAL(x) reciprocal_512(x)
+#define LOAD_NUMBERS(p) _mm512_loadu_ps(p)
+#define STORE_NUMBERS(p, v) _mm512_storeu_ps(p, v)
+#define LOAD_SMALL(p) _mm512_loadu_ps(p)
+#define STORE_SMALL(p, v) _mm512_storeu_ps(p, v)
+#define STORE_GROUPS(p, even, odd) _mm512_storeu_ps(p, even)
+#define INTERLEAVE(p, rows, k) _mm512_storeu_ps(p, _mm512_loadu_ps((rows)[0] + (k)))
+#include "arithmetic.h"
+
+/* ---- AVX2, float32 ---- */
+#define NARROW_TARGET __attribute__((target("avx2,fma")))
+/* x times two to a whole power. */
+INLINE NARROW_TARGET __m256 scaled(__m256 x, __m256 power) {
+    const __m256i bits = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(power), _mm256_set1_epi32(127)), 23);
+    return _mm256_mul_ps(x, _mm256_castsi256_ps(bits));
+}
+#define NAME(name) name##_avx2
+#define TARGET NARROW_TARGET
+#define LANES 8
+#define NUMBER float
+#define SMALL float
+#define GROUP 1
+#define MOST_ROWS 3
+#define VECTOR __m256
+#define LOAD_GROUPS(p) _mm256_loadu_ps(p)
+#define BROADCAST_GROUP(p) _mm256_broadcast_ss(p)
+#define MULTIPLY_ADD(sum, a, b) _mm256_fmadd_ps(a, b, sum)
+#define LOAD(p) _mm256_loadu_ps(p)
+#define STORE(p, v) _mm256_storeu_ps(p, v)
+#define SET(x) _mm256_set1_ps(x)
+#define ADD(a, b) _mm256_add_ps(a, b)
+#define SUB(a, b) _mm256_sub_ps(a, b)
+#define MUL(a, b) _mm256_mul_ps(a, b)
+#define MIN(a, b) _mm256_min_ps(a, b)
+#define MAX(a, b) _mm256_max_ps(a, b)
+#define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define FNMA(a, b, c) _mm256_fnmadd_ps(a, b, c)
+#define ROUND(x) _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#define SCALE(x, power) scaled(x, power)
+#define RECIPROCAL(x) _mm256_div_ps(_mm256_set1_ps(1.0f), x)
+#define LOAD_NUMBERS(p) _mm256_loadu_ps(p)
+#define STORE_NUMBERS(p, v) _mm256_storeu_ps(p, v)
+#define LOAD_SMALL(p) _mm256_loadu_ps(p)
+#define STORE_SMALL(p, v) _mm256_storeu_ps(p, v)
+#define STORE_GROUPS(p, even, odd) _mm256_storeu_ps(p, even)
+#define INTERLEAVE(p, rows, k) _mm256_storeu_ps(p, _mm256_loadu_ps((rows)[0] + (k)))
+#include "arithmetic.h"
+
+static int offers(int64_t arithmetic) {
+    const int narrow = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const int wide = narrow && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (arithmetic == BFLOAT16) return wide && __builtin_cpu_supports("avx512bf16");
+    return arithmetic == AVX512 ? wide : arithmetic == AVX2 && narrow;
+}
+
+EXPORT int64_t pt_forward(int64_t arithmetic, const lstm_forward *call, int64_t first, int64_t last) {
+    if (!offers(arithmetic)) return -1;
+    if (arithmetic == BFLOAT16) forward_bfloat16(call, first, last);
+    else if (arithmetic == AVX512) forward_avx512(call, first, last);
+    else forward_avx2(call, first, last);
+    return 0;
+}
+
+EXPORT int64_t pt_backward(int64_t arithmetic, const lstm_backward *call, int64_t first, int64_t last, void *memory) {
+    if (!offers(arithmetic)) return -1;
+    if (arithmetic == BFLOAT16) backward_bfloat16(call, first, last, memory);
+    else if (arithmetic == AVX512) backward_avx512(call, first, last, memory);
+    else backward_avx2(call, first, last, memory);
+    return 0;
+}
+
+EXPORT int64_t pt_loss(int64_t arithmetic, const linear_loss *call, int64_t first, int64_t last, void *memory) {
+    if (!offers(arithmetic)) return -1;
+    if (arithmetic == BFLOAT16) *call->nats = loss_bfloat16(call, first, last, memory);
+    else if (arithmetic == AVX512) *call->nats = loss_avx512(call, first, last, memory);
+    else *call->nats = loss_avx2(call, first, last, memory);
+    return 0;
+}
+#else
+static int offers(int64_t arithmetic) { return 0; }
+EXPORT int64_t pt_forward(int64_t arithmetic, const lstm_forward *call, int64_t first, int64_t last) { return -1; }
+EXPORT int64_t pt_backward(int64_t arithmetic, const lstm_backward *call, int64_t first, int64_t last, void *memory) {
+    return -1;
+}
+EXPORT int64_t pt_loss(int64_t arithmetic, const linear_loss *call, int64_t first, int64_t last, void *memory) {
+    return -1;
+}
+#endif
+
+EXPORT int64_t pt_offers(int64_t arithmetic) { return offers(arithmetic); }
+EXPORT int64_t pt_sizes(int64_t which) {
+    return (int64_t)(which == 0 ? sizeof(lstm_forward) : which == 1 ? sizeof(lstm_backward) : sizeof(linear_loss));
+}
+
+/* Numbers of working memory that pt_backward needs for so many rows. */
+EXPORT int64_t pt_memory(int64_t group, int64_t rows, int64_t units, int64_t inputs) {
+    const int64_t capacity = buffered(rows, group) * ((rows + group - 1) / group) * group;
+    return rows * 4 * units + capacity * (5 * units + inputs);
+}
+
+/* Numbers of working memory that pt_loss needs. */
+EXPORT int64_t pt_loss_memory(int64_t group, int64_t inputs, int64_t columns) {
+    return group * (6 * columns + GROUPS_AT_ONCE * (2 * columns + inputs));
+}
+
+/* Linkers on Windows are told to export this name; nothing calls it, the library is opened by ctypes. */
+EXPORT void *PyInit__kernel(void) { return 0; }

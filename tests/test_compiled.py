@@ -1,0 +1,156 @@
+"""Compiled layers and losses against torch's own sums, in every arithmetic that this processor has."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from parrotlet.networks import compiled  # noqa: E402
+from parrotlet.networks.compiled.library import AVX2, AVX512, BFLOAT16, LANES, library  # noqa: E402
+from parrotlet.networks.layers import LookedUp, run_layer  # noqa: E402
+
+KERNEL = library()
+OFFERED = [kind for kind in (AVX2, AVX512, BFLOAT16) if KERNEL is not None and KERNEL.pt_offers(kind)]
+WRONG = {AVX2: 2e-6, AVX512: 2e-6, BFLOAT16: 1e-2}  # of the norm of what is expected
+NAMES = {AVX2: "avx2", AVX512: "avx512", BFLOAT16: "bfloat16"}
+offered = pytest.mark.parametrize("kind", OFFERED, ids=lambda kind: NAMES[kind])
+pytestmark = pytest.mark.skipif(not OFFERED, reason="no compiled layers on this machine")
+
+# rows, steps, units, inputs, symbols: odd ones, single ones, and more rows than are buffered at once
+SHAPES = [(7, 5, 32, 0, 10), (13, 9, 64, 40, 10), (1, 1, 16, 5, 3), (150, 4, 16, 0, 57), (6, 40, 48, 1, 1)]
+
+
+def lstm_case(rows, steps, units, inputs, symbols):
+    random = torch.Generator().manual_seed(rows)
+    made = {
+        "table": torch.randn(symbols, 4 * units, generator=random),
+        "ids": torch.randint(0, symbols, (rows, steps), generator=random),
+        "entering": torch.randn(rows, steps, inputs, generator=random) if inputs else None,
+        "weight_ih": torch.randn(4 * units, inputs, generator=random) / inputs**0.5 if inputs else None,
+        "weight_hh": torch.randn(4 * units, units, generator=random) / units**0.5,
+    }
+    begin = torch.randn(rows, 2, units, generator=random)
+    for value in (*made.values(), begin):
+        if value is not None and value.is_floating_point():
+            value.requires_grad_()
+    return made, begin
+
+
+def plain_lstm(table, ids, entering, weight_ih, weight_hh, begin, reverse):
+    """The formulas, step by step."""
+    (hidden, cell), leaving = begin.unbind(1), {}
+    for t in range(ids.shape[1])[:: -1 if reverse else 1]:
+        sums = table[ids[:, t]] + hidden @ weight_hh.T
+        enter, forget, fresh, out = (sums if entering is None else sums + entering[:, t] @ weight_ih.T).chunk(4, 1)
+        cell = forget.sigmoid() * cell + enter.sigmoid() * fresh.tanh()
+        hidden = leaving[t] = out.sigmoid() * cell.tanh()
+    return torch.stack([leaving[t] for t in range(ids.shape[1])], 1), cell
+
+
+def results(function, given, seed):
+    """What a function returns, and the gradients of a random mixture of it."""
+    leaves = [value for value in given if isinstance(value, torch.Tensor) and value.requires_grad]
+    returned = [value.float() for value in function(*given)]
+    random = torch.Generator().manual_seed(seed)
+    mixture = sum((value * torch.randn(value.shape, generator=random)).sum() for value in returned)
+    return [value.detach() for value in returned] + list(torch.autograd.grad(mixture, leaves))
+
+
+def assert_close(found, expected, wrong):
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert (one - other).norm() <= wrong * max(other.norm(), 1)
+
+
+@offered
+@pytest.mark.parametrize("reverse", [False, True], ids=["forwards", "backwards"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_compiled_lstm_and_its_gradients_are_those_of_the_formulas(kind, shape, reverse):
+    made, begin = lstm_case(*shape)
+    given = (*made.values(), begin)
+    expected = results(lambda *each: plain_lstm(*each, reverse), given, 1)
+    found = results(lambda *each: compiled.run_lstm(kind, *each, reverse), given, 1)
+    assert_close(found, expected, WRONG[kind])
+    with pytest.raises(AssertionError):  # a wrong gradient does not pass
+        assert_close([*found[:-1], found[-1] * 1.1], expected, WRONG[kind])
+
+
+@offered
+@pytest.mark.parametrize("rows, inputs, symbols", [(7, 32, 57), (1000, 64, 57), (301, 16, 200), (1, 48, 3)])
+def test_compiled_cross_entropy_and_its_gradients_are_torch_s(kind, rows, inputs, symbols):
+    random = torch.Generator().manual_seed(rows)
+    hidden, weight, bias = (
+        torch.randn(*shape, generator=random).requires_grad_()
+        for shape in ((rows, inputs), (symbols, inputs), (symbols,))
+    )
+    with torch.no_grad():
+        weight /= inputs**0.5
+    targets = torch.randint(0, symbols, (rows,), generator=random)
+    targets[1::5] = -1  # nothing to predict there
+
+    def plain(hidden, weight, bias):
+        logits = hidden @ weight.T + bias
+        return (torch.nn.functional.cross_entropy(logits, targets, ignore_index=-1, reduction="sum"),)
+
+    given = (hidden, weight, bias)
+    found = results(lambda *each: (compiled.compiled_cross_entropy(kind, *each, targets),), given, 2)
+    assert_close(found, results(plain, given, 2), WRONG[kind])
+    with torch.no_grad():
+        alone = compiled.compiled_cross_entropy(kind, *given, targets)
+    assert alone == found[0]
+
+
+@offered
+def test_rows_do_not_mix_and_threads_do_not_matter(kind):
+    made, begin = lstm_case(20, 6, 32, 8, 5)
+    whole, _ = compiled.run_lstm(kind, *made.values(), begin)
+    chosen = made | {"ids": made["ids"][3:5], "entering": made["entering"][3:5]}
+    alone, _ = compiled.run_lstm(kind, *chosen.values(), begin[3:5])
+    assert torch.equal(alone, whole[3:5])
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            assert torch.equal(compiled.run_lstm(kind, *made.values(), begin)[0], whole)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@offered
+def test_what_is_not_a_number_stays_visible(kind):
+    made, begin = lstm_case(2, 3, 16, 0, 4)
+    with torch.no_grad():
+        made["weight_hh"][0, 0] = float("nan")
+        leaving, _ = compiled.run_lstm(kind, *made.values(), begin)
+        nats = compiled.compiled_cross_entropy(
+            kind, leaving.flatten(0, 1), torch.ones(3, 16), torch.zeros(3), torch.zeros(6, dtype=torch.int64)
+        )
+    assert leaving.isnan().any() and nats.isnan()
+
+
+@offered
+def test_ids_and_targets_out_of_range_are_refused(kind):
+    made, begin = lstm_case(2, 3, 16, 0, 4)
+    for wrong in (-1, 4):
+        with pytest.raises(IndexError, match="ids"):
+            compiled.run_lstm(kind, *(made | {"ids": torch.full((2, 3), wrong)}).values(), begin)
+    with pytest.raises(IndexError, match="targets"):
+        compiled.compiled_cross_entropy(kind, torch.zeros(1, 16), torch.zeros(3, 16), torch.zeros(3), torch.tensor([3]))
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["one way", "both ways"])
+@pytest.mark.parametrize("symbols", [9, 5000], ids=["table", "products"])
+def test_a_layer_is_torch_s_own_however_its_input_is_given(both, symbols):
+    torch.manual_seed(0)
+    layer = torch.nn.LSTM(8, 32, batch_first=True, bidirectional=both)
+    rows, ids = torch.randn(symbols, 8), torch.randint(0, symbols, (3, 7))
+    expected, _ = layer(rows[ids])
+    for entering in (rows[ids], LookedUp(ids, rows, symbols)):
+        torch.testing.assert_close(run_layer(layer, entering)[0], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_units_that_fill_no_vector_are_left_to_torch():
+    lanes = min(LANES[kind] for kind in OFFERED)
+    cpu = torch.device("cpu")
+    assert compiled.arithmetic(cpu, torch.float32, lanes + 1) is None
+    assert compiled.arithmetic(cpu, torch.float64, lanes) is None
+    assert compiled.arithmetic(cpu, torch.float32, lanes) in OFFERED
