@@ -645,7 +645,7 @@ def test_inspect_makes_up_no_training_of_a_model_that_was_taken_over(call):
 
 def test_inspect_of_a_model_that_was_trained_names_its_training(call, models):
     out = call("inspect", models.text).out
-    assert "training     20 steps" in out and "optimizer adamw" in out and "hidden 16" in out and ", kernel" not in out
+    assert "training     20 steps" in out and "optimizer muon" in out and "hidden 16" in out and ", kernel" not in out
 
 
 def test_the_sparkline_falls_with_the_loss():

@@ -176,11 +176,13 @@ class TrainingSettings(Section):
     sequences: bool = Field(
         False, description="lines: cut each document, or pad it with ends that are learned too, to the window"
     )
-    optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] = Field("adamw", description="the update rule")
+    optimizer: Literal["muon", "adamw", "adam", "rmsprop", "sgd"] = Field("muon", description="the update rule")
     learning_rate: float = Field(8e-3, gt=0, le=10, description="peak learning rate")
-    beta2: float = Field(0.99, ge=0, lt=1, description="decay of the second moment (Adam, AdamW, RMSprop)")
+    beta2: float = Field(
+        0.99, ge=0, lt=1, description="decay of the second moment (Muon's AdamW, AdamW, Adam, RMSprop)"
+    )
     momentum: float = Field(0.0, ge=0, lt=1, description="SGD and RMSprop")
-    weight_decay: float = Field(0.01, ge=0, le=10, description="decoupled for AdamW, L2 for the others")
+    weight_decay: float = Field(0.01, ge=0, le=10, description="decoupled for Muon and AdamW, L2 for the others")
     schedule: Literal["cosine", "linear", "step", "constant"] = Field("cosine", description="learning rate over time")
     rate_by_epoch: bool = Field(False, description="the rate changes between epochs only; schedule step: a stage each")
     warmup: int = Field(50, ge=0, le=1_000_000, description="steps of linear warm-up")

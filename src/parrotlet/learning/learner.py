@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from parrotlet.dataset import NOTHING, Batch, Batches
 from parrotlet.errors import ParrotletError
+from parrotlet.learning.optimizers import new_optimizer
 from parrotlet.networks import LabelledHead, Network
 from parrotlet.networks.loss import summed_cross_entropy
 from parrotlet.settings import TrainingSettings
@@ -55,7 +56,7 @@ class Learner:
         self.labelled = self._labelled_head().to(self.device) if labels else None
         trained = [network, self.labelled] if self.labelled is not None else [network]
         self.parameters = [parameter for module in trained for parameter in module.parameters()]
-        self.optimizer = _optimizer(settings, self.parameters, self.device)
+        self.optimizer = new_optimizer(settings, network, self.parameters)
         network.random = torch.Generator(self.device)
         self.state: Tensor | None = None
         exact = torch.float32 if self.device.type == "mps" else torch.float64  # mps has no float64
@@ -66,8 +67,6 @@ class Learner:
     def step(self, batch: Batch, learning_rate: float, step: int) -> None:
         """Read one batch, change the weights once."""
         self.network.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
         assert self.network.random is not None
         # Dropout is counted, not consumed, so that a resumed run draws the same masks.
         self.network.random.manual_seed((self.settings.seed * 1_000_003 + step) % 2**63)
@@ -77,7 +76,8 @@ class Learner:
         if not tokens:
             return
         wanted = nats if self.labelled is None else self._with_labels(self.labelled, nats, features, batch)
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
         # The sum is propagated and divided afterwards: half-precision gradients of a mean could vanish.
         wanted.backward()  # type: ignore[no-untyped-call]
         for parameter in self.parameters:
@@ -85,7 +85,7 @@ class Learner:
                 parameter.grad /= tokens
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.parameters, self.settings.clip)
-        self.optimizer.step()
+        self.optimizer.step(learning_rate)
         self.loss_sum += nats.detach()
         self.loss_tokens += tokens - batch.padding
         self.tokens_read += tokens - batch.padding
@@ -126,19 +126,13 @@ class Learner:
         if self.labelled is not None:
             for name, parameter in self.labelled.named_parameters():
                 arrays[f"labelled.{name}"] = parameter.detach().cpu().numpy().copy()
-        for index, slots in self.optimizer.state_dict()["state"].items():
-            for name, value in slots.items():
-                arrays[f"optimizer.{index}.{name}"] = torch.as_tensor(value).cpu().numpy().copy()
+        for name, value in self.optimizer.slots().items():
+            arrays[f"optimizer.{name}"] = value.cpu().numpy().copy()
         return arrays
 
     def load_resumable(self, arrays: Mapping[str, npt.NDArray[Any]], loss_tokens: int) -> None:
-        slots: dict[int, dict[str, Tensor]] = {}
-        for key, array in arrays.items():
-            if key.startswith("optimizer."):
-                _, index, name = key.split(".", 2)
-                slots.setdefault(int(index), {})[name] = _tensor(array)
-        whole = self.optimizer.state_dict()
-        self.optimizer.load_state_dict({"state": slots, "param_groups": whole["param_groups"]})
+        slots = {key.removeprefix("optimizer."): _tensor(arrays[key]) for key in arrays if key.startswith("optimizer.")}
+        self.optimizer.load_slots(slots)
         if self.labelled is not None:
             with torch.no_grad():
                 for name, parameter in self.labelled.named_parameters():
@@ -188,22 +182,3 @@ class Learner:
 def _tensor(array: npt.NDArray[Any]) -> Tensor:
     """A copy in torch's own memory: its alignment decides which instructions, and so which sums, are used."""
     return torch.from_numpy(array).clone()
-
-
-def _optimizer(
-    settings: TrainingSettings, parameters: Sequence[nn.Parameter], device: torch.device
-) -> torch.optim.Optimizer:
-    """Weight decay reaches matrices only: biases and norms are free."""
-    matrices = [parameter for parameter in parameters if parameter.ndim > 1]
-    vectors = [parameter for parameter in parameters if parameter.ndim == 1]
-    groups = [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    rate, betas = settings.learning_rate, (0.9, settings.beta2)
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum)
-    if settings.optimizer == "rmsprop":
-        return torch.optim.RMSprop(groups, lr=rate, alpha=settings.beta2, momentum=settings.momentum)
-    kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
-    return kind(groups, lr=rate, betas=betas, fused=device.type in ("cpu", "cuda"))
