@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from bench.harness import Table, data_folder, event, parrotlet, run, score, train, use_utf8
 from bench.held_out import Kind, divide
-from bench.ngram import NGram
+from parrotlet.report.ngram import NGram
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,26 @@ def main(arguments: list[str]) -> int:
     use_utf8()
     data = data_folder()
     table = Table(
-        "corpus", "form", "vocabulary", "tokens", "parrotlet", "n-gram", "ratio", "beaten", "bits per char", "seconds"
+        *(
+            "corpus",
+            "form",
+            "vocabulary",
+            "tokens",
+            "parrotlet",
+            "n-gram",
+            "ratio",
+            "beaten",
+            "bits per char",
+            "seconds",
+        ),
+        title=" ".join(chosen.names),
     )
     for name in chosen.names or TRIALS:
         with tempfile.TemporaryDirectory() as folder:
             measure(table, name, TRIALS[name], data, Path(folder), 0.15 if chosen.quick else chosen.minutes)
     _samples(table)
-    table.finish()
     beaten = sum(record["beaten"] for record in table.records)
-    print(f"\n{beaten} of {len(table.records)} beat the n-gram model (bits per token on the last tenth)")
+    table.finish(f"{beaten} of {len(table.records)} beat the n-gram model (bits per token on the last tenth)")
     return 0
 
 

@@ -34,6 +34,7 @@ RANKS = {
     "writer": 7,
     "importers": 7,
     "vectors": 7,
+    "report": 8,
     "learning": 8,
     "comparison": 8,
     "compare": 8,

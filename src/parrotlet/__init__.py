@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from parrotlet.errors import ParrotletError, UsageError
     from parrotlet.importers import import_model
     from parrotlet.learning import training
+    from parrotlet.report import Report, report_card
     from parrotlet.sampling import Rules
     from parrotlet.settings import Settings
     from parrotlet.show import train
@@ -34,6 +35,8 @@ _HOMES = {
     "UsageError": "errors",
     "import_model": "importers",
     "training": "learning",
+    "Report": "report",
+    "report_card": "report",
     "Rules": "sampling",
     "Settings": "settings",
     "train": "show",
@@ -45,6 +48,7 @@ __all__ = [
     "Bundle",
     "Corpus",
     "ParrotletError",
+    "Report",
     "Rules",
     "Settings",
     "UsageError",
@@ -55,6 +59,7 @@ __all__ = [
     "load",
     "load_bundle",
     "open_corpus",
+    "report_card",
     "train",
     "training",
 ]

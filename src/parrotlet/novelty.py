@@ -48,8 +48,8 @@ class Novelty:
         if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= LONGEST:
             raise UsageError(f"novel must be a whole number from 1 to {LONGEST}, not {n!r}")
         self.n = n
-        self._powers = _powers(BASE, BLOCK + n)
-        self._inverses = _powers(INVERSE, BLOCK + n)
+        self._powers = powers(BASE, BLOCK + n)
+        self._inverses = powers(INVERSE, BLOCK + n)
 
     def copies(self, text: str, new: int) -> bool:
         """Whether a span that ends within the last ``new`` characters of ``text`` stands in the known text."""
@@ -73,18 +73,32 @@ class Novelty:
                 kept = text[-(self.n - 1) :] if self.n > 1 else ""
 
     def _hash_block(self, text: str) -> Hashes:
-        """Hash i = sum over j of symbol[i + j] * BASE^j modulo 2^64, by prefix sums and one division each."""
-        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
-        sums = np.zeros(len(points) + 1, dtype=np.uint64)
-        np.cumsum(_mix(points) * self._powers[: len(points)], out=sums[1:])
-        spans: Hashes = (sums[self.n :] - sums[: -self.n]) * self._inverses[: len(points) - self.n + 1]
-        return _mix(spans)
+        sums = prefix_sums(text, self._powers)
+        return span_hashes(sums[: -self.n], sums[self.n :], self._inverses)
 
 
-def _powers(base: int, count: int) -> Hashes:
-    powers = np.full(count, base, dtype=np.uint64)
-    powers[0] = 1
-    return np.cumprod(powers, dtype=np.uint64)
+def powers(base: int, count: int) -> Hashes:
+    """The powers 0 to ``count`` - 1 of a base, modulo 2^64."""
+    found = np.full(count, base, dtype=np.uint64)
+    found[:1] = 1
+    return np.cumprod(found, dtype=np.uint64)
+
+
+def prefix_sums(text: str, bases: Hashes) -> Hashes:
+    """The sum of symbol[i] * BASE^i over all i before each place of a text and its end, modulo 2^64: (T + 1,)."""
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
+    sums = np.zeros(len(points) + 1, dtype=np.uint64)
+    np.cumsum(_mix(points) * bases[: len(points)], out=sums[1:])
+    return sums
+
+
+def span_hashes(before: Hashes, after: Hashes, inverses: Hashes) -> Hashes:
+    """The hashes of spans, from the sums before and after each and BASE^-i of the place i where it begins: (S,).
+
+    It is the sum over j of symbol[i + j] * BASE^j, mixed, so that it does not depend on the place.
+    """
+    spans: Hashes = (after - before) * inverses[: len(before)]
+    return _mix(spans)
 
 
 def _mix(values: Hashes) -> Hashes:

@@ -192,6 +192,10 @@ class Lines(Show):
         best = "" if event.validation is None else f", validation {event.validation:.3f} bits per character"
         took = f"{event.step:,} steps, {event.epoch:.2f} epochs, {clock(event.seconds)}{best}"
         self.say(f"{event.advice}: {took}" if event.reason == "finished" else f"{took}: {event.advice}", "bold")
+        if event.report:
+            from parrotlet.report import Report
+
+            self.say(Report.model_validate(event.report).sentence)
         if event.path and event.reason != "interrupted":
             self.say(f"saved; write with: parrotlet generate {_quoted(event.path)}")
 

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("score", "bits per character of a text, and what surprises the model in it"),
     "next": ("next", "the likeliest next tokens after a prompt"),
     "compare": ("compare", "models side by side: figures, curves, texts"),
+    "report": ("report", "the report card: what a model writes, beside human text"),
     "inspect": ("inspect", "what a model file holds"),
     "import": ("import_", "take over a model of textgenrnn or Keras"),
     "recipes": ("recipes", "settings made for a kind of text"),

@@ -8,6 +8,7 @@ import typer
 
 from parrotlet.cli.console import as_json as to_json
 from parrotlet.cli.options import AsJson, the_model
+from parrotlet.errors import ParrotletError
 from parrotlet.show import clock, harmless
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def lines(bundle: "Bundle", path: str) -> Iterator[tuple[str, str]]:
     kernel = library()
     yield "writes with", f"numpy: {kernel}" if isinstance(kernel, str) else "the compiled kernel"
     yield "made", f"{card.date} by parrotlet {card.version}"
+    if bundle.report:
+        yield "report", main_line(bundle, path)
     for note in card.notes:
         yield "note", note
     yield "", ""
@@ -74,6 +77,16 @@ def lines(bundle: "Bundle", path: str) -> Iterator[tuple[str, str]]:
     if was_trained(card):
         yield "", ""
         yield "training:", listed(bundle.settings.training.model_dump())
+
+
+def main_line(bundle: "Bundle", path: str) -> str:
+    """The report card in plain words, or why it cannot be read."""
+    from parrotlet.report import report_in
+
+    try:
+        return f"{report_in(bundle, path).sentence} (parrotlet report {path})"
+    except ParrotletError as error:
+        return str(error)
 
 
 def course(card: "Card") -> Iterator[tuple[str, str]]:

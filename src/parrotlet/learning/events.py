@@ -88,7 +88,10 @@ class Saved(Event):
 
 @dataclass(frozen=True)
 class Done(Event):
-    """The run is over. ``reason``: finished | early | interrupted | not finite | nothing to do."""
+    """The run is over. ``reason``: finished | early | interrupted | not finite | nothing to do.
+
+    ``report``: the report card of the model (see ``report.Report``) as plain data, where one was made.
+    """
 
     event: ClassVar[str] = "done"
     reason: str
@@ -98,3 +101,4 @@ class Done(Event):
     validation: float | None
     path: str | None
     advice: str
+    report: dict[str, Any] | None = None

@@ -16,19 +16,22 @@ from parrotlet.dataset import held_back, training_batches, validation_batches
 from parrotlet.dataset.batches import Batches
 from parrotlet.errors import ParrotletError
 from parrotlet.learning.checkpoint import Arrays, RunFolder
+from parrotlet.learning.closing import CardSize, card_size, with_report
 from parrotlet.learning.events import Done, Evaluated, Event, Note, Saved, Started, Step
 from parrotlet.learning.learner import Learner
 from parrotlet.learning.prepare import Prepared
 from parrotlet.learning.samples import write_samples
 from parrotlet.learning.schedule import learning_rate
+from parrotlet.report import characters_of
 from parrotlet.writer import Writer
 
-REPORT_SECONDS = 0.25
+STEP_SECONDS = 0.25
 CHECKPOINT_SECONDS = 60.0
 MOST_EVALUATIONS = 20  # unless asked for otherwise
 STEPS_BETWEEN, SECONDS_BETWEEN = 25, 3.0  # at least, between two of them
 LEAST_SHARE_TO_LEARN = 0.2  # of a budget in minutes, whatever reading the text took of it
 CLOSING_SECONDS = 0.5  # of a budget in minutes, kept for writing the file and leaving Python
+MOST_TO_CLOSE = 0.15  # share of such a budget for all that comes after learning
 
 
 class Loop:
@@ -40,14 +43,18 @@ class Loop:
         self.progress = run.progress
         self.bundle: Bundle | None = None
         self._learner = Learner(run.network, self.settings, [len(each) for each in run.encoded.label_names.values()])
+        self._parameters = sum(parameter.numel() for parameter in run.network.parameters())
         self._best = run.best
         self._training: Batches = training_batches(run.encoded, run.split, run.settings, len(run.tokenizer))
         self._validation = validation_batches(run.encoded, run.split)
         self._characters_per_token = run.encoded.characters / run.encoded.tokens
-        self._validation_characters = self._count_validation_characters()
+        self._validation_characters = characters_of(
+            held_back(run.encoded, run.split), run.tokenizer, self._characters_per_token
+        )
         self._origin = started - self.progress.seconds  # the run's clock goes on where it stopped
         self._budget = self._seconds_to_spend()
         self._evaluation_seconds = 0.0
+        self._seconds_of_character: float | None = None  # of what the model writes
         self._restore()
 
     def events(self, interrupted: Callable[[], bool]) -> Iterator[Event]:
@@ -81,7 +88,7 @@ class Loop:
                 yield "not finite"
                 return
             now = time.perf_counter()
-            if now - reported > REPORT_SECONDS:
+            if now - reported > STEP_SECONDS:
                 yield self._step_event((learner.tokens_read - reported_tokens) / (now - reported))
                 reported, reported_tokens = now, learner.tokens_read
             if self._evaluation_due():
@@ -123,8 +130,11 @@ class Loop:
         if self.settings.epochs is not None:
             return self._epoch() / self.settings.epochs
         assert self.settings.minutes is not None
-        closing = min(CLOSING_SECONDS + self._evaluation_seconds, 0.1 * self.settings.minutes * 60)
-        return self._seconds() / (self._budget - closing)
+        closing = CLOSING_SECONDS + self._evaluation_seconds + self._card_size().seconds
+        return self._seconds() / (self._budget - min(closing, MOST_TO_CLOSE * self.settings.minutes * 60))
+
+    def _card_size(self) -> CardSize:
+        return card_size(self.run, self._parameters, self._seconds_of_character)
 
     def _seconds_to_spend(self) -> float:
         """A budget in minutes, in seconds; longer where reading the text took nearly all of it."""
@@ -171,10 +181,11 @@ class Loop:
         progress.history.append(record.model_dump(mode="json"))
         yield self._metric(event)
         writer = Writer(self._make_bundle(weights))
-        for sample in write_samples(writer, self.run, progress.step, progress.evaluations):
+        for sample, seconds in write_samples(writer, self.run, progress.step, progress.evaluations):
+            self._seconds_of_character = seconds
             yield self._metric(sample)
         if better and self.output:
-            yield self._save()
+            yield self._save(writer.bundle)
         if self.output and (kept := self._keep(weights, train if validation is None else validation)):
             yield Saved(str(kept), validation)
         if self.output:
@@ -205,15 +216,20 @@ class Loop:
             self._best = self._learner.weights()
         if self._best is not None:
             self.bundle = self._make_bundle(self._best)
+            if reason != "interrupted":
+                self.bundle, notes = with_report(self.bundle, self.run, self._card_size())
+                yield from notes
             if self.output:
-                yield self._save()
+                yield self._save(self.bundle)
         progress.finished = reason in ("finished", "early")
         if self.output and progress.finished:
             self.folder.finish(progress)
         elif self.output and reason != "not finite":
             self._checkpoint()
         path = str(self.output) if self.output and self.bundle else None
-        yield Done(reason, progress.step, self._epoch(), self._seconds(), progress.best, path, self._advice(reason))
+        report = dict(self.bundle.report) if self.bundle and self.bundle.report else None
+        seconds, advice = self._seconds(), self._advice(reason)
+        yield Done(reason, progress.step, self._epoch(), seconds, progress.best, path, advice, report)
 
     def _advice(self, reason: str) -> str:
         if reason == "not finite":
@@ -229,9 +245,9 @@ class Loop:
             return f"stopped early: no gain in the last {self.progress.stale} evaluations"
         return "finished"
 
-    def _save(self) -> Saved:
-        assert self._best is not None and self.output is not None
-        self._make_bundle(self._best).save(self.output)
+    def _save(self, bundle: Bundle) -> Saved:
+        assert self.output is not None
+        bundle.save(self.output)
         return Saved(str(self.output), self.progress.best)
 
     def _make_bundle(self, weights: Arrays) -> Bundle:
@@ -281,13 +297,6 @@ class Loop:
     def _bits(self, nats_per_token: float) -> float:
         return nats_per_token / math.log(2) / self._characters_per_token
 
-    def _count_validation_characters(self) -> int:
-        """Code points of the text held back, at least 1; estimated where unknown words stand for others."""
-        ranges = held_back(self.run.encoded, self.run.split)
-        if self.run.tokenizer.unknown_id is not None:
-            return max(1, round(sum(map(len, ranges)) * self._characters_per_token))
-        return max(1, sum(len(self.run.tokenizer.decode(ids)) for ids in ranges))
-
     def _step_event(self, tokens_per_second: float) -> Step:
         fraction = min(1.0, self._fraction())
         seconds = self._seconds()
@@ -305,7 +314,7 @@ class Loop:
             tokens=run.encoded.tokens,
             documents=run.encoded.documents,
             vocabulary=len(run.tokenizer),
-            parameters=sum(parameter.numel() for parameter in learner.network.parameters()),
+            parameters=self._parameters,
             device=str(learner.device),
             precision=str(learner.precision).removeprefix("torch."),
             step=self.progress.step,

@@ -1,5 +1,6 @@
 """A writer and its run come in; the samples of one evaluation go out: what users would get from this state."""
 
+import time
 from collections.abc import Iterator
 
 from parrotlet.dataset import excerpt
@@ -11,16 +12,18 @@ SAMPLE_CHARACTERS = 160
 EXCERPT_TOKENS = 60  # of the training text, where samples go on from a piece of it and no context says how long
 
 
-def write_samples(writer: Writer, run: Prepared, step: int, evaluations: int) -> Iterator[Sample]:
-    """One text for each of the temperatures, with a seed of its own at each evaluation."""
+def write_samples(writer: Writer, run: Prepared, step: int, evaluations: int) -> Iterator[tuple[Sample, float]]:
+    """One text for each temperature, with a seed of its own at each evaluation; and the seconds a character took."""
     settings = run.settings.training
     length = settings.sample_length
     if length is None:
         length = max(8, round(SAMPLE_CHARACTERS / (run.encoded.characters / run.encoded.tokens)))
     prompt = settings.sample_prompt or _excerpt(run, evaluations)
     for temperature in settings.sample_temperatures:
+        start = time.perf_counter()
         text = writer.write(prompt, length=length, temperature=temperature, seed=(settings.seed + evaluations) % 2**63)
-        yield Sample(step, temperature, text, prompt)
+        seconds = (time.perf_counter() - start) / max(1, len(text) - len(prompt))
+        yield Sample(step, temperature, text, prompt), seconds
 
 
 def _excerpt(run: Prepared, evaluations: int) -> str:

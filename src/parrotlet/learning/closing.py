@@ -1,0 +1,57 @@
+"""A run and its best model come in; the model goes out with a report card, as large as the budget has room for."""
+
+from dataclasses import dataclass, replace
+
+from parrotlet.bundle import Bundle
+from parrotlet.learning.events import Note
+from parrotlet.learning.prepare import Prepared
+from parrotlet.report import CHARACTERS, PIECE, gather, make_report
+from parrotlet.report.material import LOOKED_AT
+from parrotlet.writer import Writer
+
+FULL_MINUTES, FULL_TOKENS = 0.5, 1_000_000  # of training, from which the card is as large as it gets
+LEAST_LOOKED_AT = 100_000
+MOST_SHARE = 0.02  # of a budget in minutes
+FIXED_SECONDS, SECONDS_OF_CHARACTER = 0.1, 5e-7  # of the card, and for each character looked at
+SECONDS_OF_PRODUCT = 1e-10  # of the arithmetic of one weight, until it is known how fast this model writes
+SIDE_BY_SIDE = 2.0  # at least so many times as fast are several texts written together
+
+
+@dataclass(frozen=True)
+class CardSize:
+    """How much a report card writes and looks at, in characters, and how long that will take, in seconds."""
+
+    characters: int
+    looked_at: int
+    seconds: float
+
+
+def card_size(run: Prepared, parameters: int, seconds_of_character: float | None) -> CardSize:
+    """A full card, or the part of one that suits a short run; ``seconds_of_character``: of a text written alone.
+
+    Where the run is counted in steps or epochs it depends on these only, so that it is the same on every machine.
+    """
+    training, context = run.settings.training, run.settings.network.context
+    if seconds_of_character is None:
+        seconds_of_character = parameters * (context or 1) * SECONDS_OF_PRODUCT
+    learned = run.progress.step * training.batch * (context or training.window)
+    full = training.minutes / FULL_MINUTES if training.minutes else learned / FULL_TOKENS
+    looked_at = max(LEAST_LOOKED_AT, round(min(1.0, full) * LOOKED_AT))
+    pieces = max(1, round(min(1.0, full) * CHARACTERS / PIECE))
+    fixed = FIXED_SECONDS + min(looked_at, run.encoded.characters) * SECONDS_OF_CHARACTER
+    piece = PIECE * seconds_of_character / SIDE_BY_SIDE
+    if training.minutes:
+        room = MOST_SHARE * training.minutes * 60 - fixed
+        pieces = max(1, min(pieces, int(room / piece)))
+    return CardSize(pieces * PIECE, looked_at, fixed + pieces * piece)
+
+
+def with_report(bundle: Bundle, run: Prepared, size: CardSize) -> tuple[Bundle, list[Note]]:
+    """The best model of a run with its report card; what goes wrong with that is told, and leaves the model alone."""
+    try:
+        material = gather(run.encoded, run.split, bundle.card.validation_bits_per_character, size.looked_at)
+        report = make_report(Writer(bundle), material, size.characters)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return bundle, [Note(f"no report card could be made ({reason})")]
+    return replace(bundle, report=report.model_dump(mode="json")), []
