@@ -30,8 +30,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# Everything beside its peers, whose environments it makes; hours. `python -m bench` lists what runs alone.
 bench: install
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench all
 
 clean:
 	rm -rf .venv build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,30 +1,72 @@
-"""The name of a row comes in; its table goes out. Without a name, the list of rows."""
+"""The name of a row comes in; its table goes out and is recorded. ``all`` runs the rows that stand beside a peer."""
 
 import importlib
+import subprocess
 import sys
+from pathlib import Path
 
+from bench.results import Results, summary
+from bench.table import Table
+
+FOLDER = Path(__file__).parent
 ROWS = {
-    "quality": "bits per character after 1-3 minutes beside the plain prototype, on four long texts",
-    "corpora": "held-out bits per token on the ten corpora, beside an interpolated n-gram model over the same tokens",
+    "training": "targets per second of training beside the Keras lesson's script and plain torch; 2 minutes a time",
+    "keras-quality": "how soon the lesson's script is overtaken, in bits per character; 4 minutes",
+    "peers": "the Keras script, textgenrnn itself and a small transformer, each beside parrotlet; 6 minutes",
+    "quality": "bits per character after 1-15 minutes beside the plain prototype and a transformer; long",
     "writing": "characters per second of the public generate, beside a plain torch loop; --network textgenrnn",
-    "startup": "time of --help, of the import and to the first character of generate",
-    "kill": "kill -9 at random moments and --resume, compared bit for bit with a run that was never stopped",
+    "startup": "time of --help, of the import and to the first character of generate, warm and cold",
+    "scaling": "time and memory against corpus size, model size and streams, with plots; 15 minutes",
+    "corpora": "held-out bits per token on the ten corpora, beside an interpolated n-gram model over the same tokens",
     "large": "peak memory of training on a text of 1 GB",
+    "kill": "kill -9 at random moments and --resume, compared bit for bit with a run that was never stopped",
     "hostile": "thousands of damaged and hostile files of textgenrnn and Keras, imported",
     "prototype": "the plain prototype alone, on one file",
 }
+MODULES = {"peers": "bench.beside"}  # of rows whose name is taken
+# What `all` runs, and how: everything that the goals of speed and quality are about, in two to three hours.
+ALL = (
+    ("training", "--times", "3"),
+    ("keras-quality",),
+    ("peers",),
+    ("writing",),
+    ("startup",),
+    ("scaling",),
+    *(
+        ("quality", f"tinyshakespeare-{minutes}", "--seeds", "3", "--transformer", "64", "256")
+        for minutes in (1, 3, 15)
+    ),
+)
 
 
 def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("python -m bench ROW [--help] [--quick]\n")
-        print("\n".join(f"  {name:<10} {about}" for name, about in ROWS.items()))
+        print("python -m bench ROW [--help] [--quick]\npython -m bench all [--quick]\n")
+        print("\n".join(f"  {name:<13} {about}" for name, about in ROWS.items()))
         return 0
-    name = arguments[0]
+    name, *options = arguments
+    results = Results(FOLDER.parent / ".bench" / "quick.json" if "--quick" in options else FOLDER / "results.json")
+    if name == "all":
+        return run_all(options, results)
     if name not in ROWS:
-        print(f"unknown row {name!r}: choose from {', '.join(ROWS)}", file=sys.stderr)
+        print(f"unknown row {name!r}: choose from all, {', '.join(ROWS)}", file=sys.stderr)
         return 2
-    return int(importlib.import_module(f"bench.{name}").main(arguments[1:]))
+    Table.row, Table.results = name, results
+    module = MODULES.get(name, f"bench.{name.replace('-', '_')}")
+    return int(importlib.import_module(module).main(options))
+
+
+def run_all(options: list[str], results: Results) -> int:
+    """Every row of ALL in a process of its own, then one table of what they found; 1 where one of them failed."""
+    failed = []
+    for row in ALL:
+        print(f"\n== {' '.join(row)}\n", flush=True)
+        if subprocess.run([sys.executable, "-m", "bench", *row, *options], check=False).returncode:
+            failed.append(row[0])
+    print(f"\n== {results.path.with_suffix('.md')}\n\n{summary(results.sections())}")
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""What the rows share: where the corpora are, parrotlet run as its users run it, and tables that grow row by row."""
+"""What the rows share: where the corpora are, and parrotlet run as its users run it."""
 
 import json
 import math
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -12,6 +11,22 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from bench.table import Table
+
+__all__ = [
+    "Table",
+    "data_folder",
+    "event",
+    "median_seconds",
+    "parrotlet",
+    "run",
+    "score",
+    "small_model",
+    "speed",
+    "train",
+    "use_utf8",
+]
 
 
 def data_folder() -> Path:
@@ -28,9 +43,9 @@ def parrotlet(*arguments: object) -> list[str]:
     return [*([script] if script else [sys.executable, "-m", "parrotlet"]), *map(str, arguments)]
 
 
-def run(command: Sequence[str]) -> str:
-    """What a command prints; a command that fails ends the row with its last line."""
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+def run(command: Sequence[str], folder: Path | None = None) -> str:
+    """What a command prints, run in ``folder``; a command that fails ends the row with its last line."""
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, cwd=folder)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["(nothing printed)"]
         raise RuntimeError(f"{' '.join(command)} ended with status {done.returncode}: {lines[-1]}")
@@ -57,6 +72,14 @@ def event(events: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
     return next(each for each in reversed(events) if each["event"] == name)
 
 
+def speed(events: Sequence[dict[str, Any]]) -> float:
+    """Characters a second that a run learned from: the median of what its second half tells of."""
+    told = [each["characters_per_second"] for each in events if each["event"] == "step"]
+    if not told:
+        raise RuntimeError("the run was over before it told of its speed: give it more --seconds")
+    return statistics.median(told[len(told) // 2 :])
+
+
 def median_seconds(action: Callable[[], object], times: int) -> float:
     """The median wall clock of ``action`` in seconds, after one run that warms the caches."""
     action()
@@ -66,40 +89,6 @@ def median_seconds(action: Callable[[], object], times: int) -> float:
         action()
         taken.append(time.perf_counter() - start)
     return statistics.median(taken)
-
-
-def machine() -> str:
-    """One line on where figures were measured, and whether the machine was quiet."""
-    load = f", load {os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else ""
-    python = platform.python_version()
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, Python {python}{load}"
-
-
-class Table:
-    """Rows printed as they are measured, in Markdown; at the end once more as one line of JSON."""
-
-    def __init__(self, *columns: str) -> None:
-        self.columns, self.records = columns, list[dict[str, Any]]()
-        print(machine() + "\n", flush=True)
-        print("| " + " | ".join(columns) + " |")
-        print("|" + "---|" * len(columns), flush=True)
-
-    def add(self, **record: Any) -> None:
-        """One row; values beyond the columns (their names with blanks for underscores) appear in the JSON alone."""
-        self.records.append(record)
-        cells = [_cell(record.get(column.replace(" ", "_"), "")) for column in self.columns]
-        print("| " + " | ".join(cells) + " |", flush=True)
-
-    def finish(self) -> None:
-        print("\n" + json.dumps(self.records, ensure_ascii=False))
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "NO"
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def use_utf8() -> None:

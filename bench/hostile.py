@@ -9,7 +9,6 @@ import contextlib
 import json
 import random
 import struct
-import sys
 import tempfile
 import time
 import zipfile
@@ -243,7 +242,6 @@ def main(arguments: list[str]) -> int:
     for name, each in sorted(outcome.items()):
         counts = {key.replace(" ", "_"): each.counts[key] for key in ("refused", "taken over", "wrong")}
         table.add(change=name, files=each.counts.total(), **counts)
-    table.finish()
     wrong = [line for each in outcome.values() for line in each.wrong]
-    print(f"{seconds:.0f} seconds; {len(wrong)} wrong", *wrong[:20], sep="\n", file=sys.stderr)
+    table.finish(f"{seconds:.0f} seconds; {len(wrong)} wrong", *wrong[:20])
     return 1 if wrong else 0

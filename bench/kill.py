@@ -82,9 +82,8 @@ def _soak(folder: Path, chosen: argparse.Namespace) -> int:
     kills, inside = _kill_all(table, killed, chosen, steps, seconds)
     train(chosen.source, killed.model, *options, "--resume")
     differences = compare(whole.model, killed.model)
-    table.finish()
-    print(f"\n{kills} kills, {inside} of them inside a save; ", end="")
-    print("the same arrays, metrics and samples" if not differences else "\n".join(["DIFFERENT:", *differences]))
+    outcome = ["DIFFERENT:", *differences] if differences else ["the same arrays, metrics and samples"]
+    table.finish(f"{kills} kills, {inside} of them inside a save", *outcome)
     return 0 if not differences and kills >= chosen.kills and inside >= chosen.inside else 1
 
 

@@ -49,6 +49,7 @@ def main(arguments: list[str]) -> int:
         train=last["train"],
         validation=last["validation"],
     )
+    table.find(f"memory of training on {size / 1e9:.2g} GB of text", peak / 1e9, "GB", goal=WANTED, least=WANTED)
     table.finish()
     return 0 if peak < WANTED * 1e9 else 1
 

@@ -1,0 +1,143 @@
+"""A text, a candidate and seconds come in; a trained network and its figure on the last tenth go out."""
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.study.candidates import Candidate
+from parrotlet.dataset.batches import Batch, Batches, StreamBatches
+from parrotlet.dataset.encoded import Encoded, Split
+from parrotlet.dataset.training import training_batches
+from parrotlet.learning.learner import Learner
+from parrotlet.learning.optimizers import new_optimizer
+from parrotlet.learning.plan import plan
+from parrotlet.learning.schedule import learning_rate
+from parrotlet.networks import Network, build_network
+from parrotlet.settings import Settings, parse_settings
+
+TESTED_ROWS, TESTED_WINDOW = 8, 256  # the last tenth in eight parts, the state carried over each
+AVERAGE_EVERY = 5  # steps
+
+
+class Study(Learner):
+    """A learner whose steps do what a candidate asks for besides."""
+
+    def __init__(self, network: Network, settings: Settings, candidate: Candidate, teacher: Learner | None) -> None:
+        super().__init__(network, settings.training)
+        self.candidate, self.teacher = candidate, teacher
+        self.later: nn.Linear | None = None
+        if candidate.ahead:
+            self.later = nn.Linear(network.output.in_features, network.vocabulary_size)
+            self.parameters += list(self.later.parameters())
+            self.optimizer = new_optimizer(settings.training, network, self.parameters)
+
+    def _read(self, batch: Batch, state: Tensor | None) -> tuple[Tensor, int, Tensor, Tensor]:
+        nats, tokens, features, after = super()._read(batch, state)
+        if not self.network.training:
+            return nats, tokens, features, after
+        if self.later is not None:
+            wanted = torch.from_numpy(batch.targets[:, 1:]).flatten()
+            foreseen = self.later(features[:, :-1].flatten(0, 1).float())
+            nats = nats + self.candidate.ahead * nn.functional.cross_entropy(foreseen, wanted, reduction="sum")
+        if self.teacher is not None:
+            nats = 0.5 * nats + 0.5 * self._distilled(batch, features)
+        return nats, tokens, features, after
+
+    def _distilled(self, batch: Batch, features: Tensor) -> Tensor:
+        """The cross-entropy against the teacher's chances, which carries a state of its own."""
+        assert self.teacher is not None
+        with torch.no_grad():
+            *_, taught, self.teacher.state = self.teacher._read(batch, self.teacher.state)
+            output = self.teacher.network.output
+            chances = torch.softmax(nn.functional.linear(taught.float(), output.weight, output.bias), 2)  # (B, T, V)
+        own = self.network.output
+        logits = nn.functional.linear(features.float(), own.weight, own.bias)  # (B, T, V)
+        return nn.functional.cross_entropy(logits.flatten(0, 1), chances.flatten(0, 1), reduction="sum")
+
+    def step(self, batch: Batch, learning_rate: float, step: int) -> None:
+        share = self.candidate.weight_drop
+        if not share:
+            return super().step(batch, learning_rate, step)
+        random = torch.Generator().manual_seed(step)
+        whole, masks, handles = {}, {}, []
+        for name, parameter in self.network.named_parameters():
+            if "weight_hh" in name:
+                whole[name] = parameter.data.clone()
+                masks[name] = torch.empty_like(parameter).bernoulli_(1 - share, generator=random) / (1 - share)
+                parameter.data *= masks[name]
+                handles.append(parameter.register_hook(masks[name].mul))
+        super().step(batch, learning_rate, step)
+        for name, parameter in self.network.named_parameters():
+            if name in whole:  # the step that was made, from where the weights were
+                parameter.data += whole[name] * (1 - masks[name])
+        for handle in handles:
+            handle.remove()
+
+
+def run(
+    text: str, candidate: Candidate, seconds: float, seed: int, usual: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Train on the first nine tenths for so long and score the last tenth once; a record of it."""
+    number = {symbol: index for index, symbol in enumerate(sorted(set(text)))}
+    ids = np.array([number[symbol] for symbol in text] + [0], np.int64)
+    border, end = int(len(text) * 0.9), len(text)
+    encoded = Encoded(ids, np.array([0, end]), np.zeros(1, np.uint64), "text", 0, end)
+    split = Split(np.array([[0, border]]), np.array([[border, end]]), np.uint64(0))
+    given = {
+        "network": {**usual.get("network", {}), **candidate.network},
+        "training": {"minutes": seconds / 60, "seed": seed, **usual.get("training", {}), **candidate.training},
+    }
+    settings = plan(parse_settings(given), border, len(number), seconds)
+    start, teacher, share = time.perf_counter(), None, candidate.teacher
+    if share:
+        teacher = new_learner(settings, len(number), Candidate("teacher"))
+        learn(teacher, training_batches(encoded, split, settings, len(number)), start, share * seconds)
+        teacher.network.eval()
+        teacher.state = None
+    learner = new_learner(settings, len(number), candidate, teacher)
+    batches = training_batches(encoded, split, settings, len(number))
+    steps = learn(learner, batches, start + share * seconds, (1 - share) * seconds)
+    taken = time.perf_counter() - start
+    nats, count = learner.measure(
+        StreamBatches(encoded, split.validation, TESTED_ROWS, TESTED_WINDOW, 0, shuffle=False)
+    )
+    network, training = settings.network, settings.training
+    return {
+        "bits": nats / count / math.log(2), "seconds": taken, "steps": steps, "epochs": learner.tokens_read / border,
+        "hidden": network.hidden, "layers": network.layers, "batch": training.batch, "window": training.window,
+        "rate": training.learning_rate, "dropout": network.dropout_output,
+        "weights": sum(parameter.numel() for parameter in learner.network.parameters()),
+    }  # fmt: skip
+
+
+def new_learner(settings: Settings, vocabulary: int, candidate: Candidate, teacher: Learner | None = None) -> Study:
+    """A new network, begun from another seed where it has a teacher."""
+    seed = settings.training.seed + (1000 if teacher else 0)
+    if candidate.build is None:
+        return Study(build_network(settings.network, vocabulary, seed), settings, candidate, teacher)
+    torch.manual_seed(seed)
+    return Study(candidate.build(settings.network, vocabulary), settings, candidate, teacher)
+
+
+def learn(learner: Study, batches: Batches, start: float, seconds: float) -> int:
+    """Steps until the time is over, then the average of the last weights where one is wanted; how many steps."""
+    step = epoch = index = averaged = 0
+    share, mean = learner.candidate.average, list[Tensor]()
+    while (fraction := (time.perf_counter() - start) / seconds) < 1:
+        learner.step(batches.batch(epoch, index), learning_rate(learner.settings, step, fraction, epoch), step)
+        step, index = step + 1, index + 1
+        if index >= batches.length(epoch):
+            epoch, index = epoch + 1, 0
+        if share and fraction >= 1 - share and step % AVERAGE_EVERY == 0:
+            now = [parameter.detach().clone() for parameter in learner.network.parameters()]
+            mean = [old + (new - old) / (averaged + 1) for old, new in zip(mean or now, now, strict=True)]
+            averaged += 1
+    if mean:
+        for parameter, value in zip(learner.network.parameters(), mean, strict=True):
+            parameter.data.copy_(value)
+    return step
