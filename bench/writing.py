@@ -1,7 +1,8 @@
 """A network comes in; how many characters it writes per second goes out.
 
 The lessons' network (one LSTM of 128 units) writes through the public generate, beside a plain torch loop. The network
-that textgenrnn was published with writes through the runtime, one text at a time and 100 side by side.
+that textgenrnn was published with writes through the runtime, one text at a time and 100 side by side. Of other shapes
+every arithmetic is measured, with what it costs (see writing_shapes.py).
 """
 
 import argparse
@@ -17,6 +18,7 @@ import torch
 from torch import nn
 
 from bench.harness import Table, small_model, use_utf8
+from bench.writing_shapes import SHAPES, shapes
 from parrotlet import Bundle, Writer, load_bundle
 from parrotlet.runtime import PATHS, Runtime, Written, expected_shapes, open_runtime
 from parrotlet.sampling import Rules
@@ -61,15 +63,19 @@ class PlainLoop:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench writing", description=__doc__)
-    parser.add_argument("--network", choices=["lesson", "textgenrnn"], default="lesson")
+    parser.add_argument("--network", choices=["lesson", "textgenrnn", "shapes", *SHAPES], default="lesson")
     parser.add_argument("--length", type=int, default=1_000_000, help="characters that parrotlet writes each time")
     parser.add_argument("--plain-length", type=int, default=20_000, help="characters that the plain loop writes")
     parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--minutes", type=float, default=1, help="of training, for each of the shapes")
     parser.add_argument("--quick", action="store_true", help="short texts, once")
     chosen = parser.parse_args(arguments)
     if chosen.quick:
         chosen.length, chosen.plain_length, chosen.times = 100_000, 3_000, 1
     use_utf8()
+    if chosen.network in ("shapes", *SHAPES):
+        names = list(SHAPES) if chosen.network == "shapes" else [chosen.network]
+        return shapes(names, chosen.minutes, chosen.times, chosen.quick)
     if chosen.network == "textgenrnn":
         return windowed(chosen.times, 100 if chosen.quick else 1000)
     with tempfile.TemporaryDirectory() as folder:
@@ -124,7 +130,9 @@ def windowed(times: int, length: int) -> int:
     wrong = float(np.abs(readings[0] - readings[1]).max())
     texts = [_writing(runtime, 2)(50).ids.tolist() for runtime in runtimes.values()]
     alike = texts[0] == texts[1]
-    table = Table("texts side by side", "chars per second", "slowest", "fastest", "times the original")
+    table = Table(
+        "texts side by side", "chars per second", "slowest", "fastest", "times the original", title="textgenrnn"
+    )
     for rows in (1, 100):
         speeds, write = [], _writing(runtimes["compiled"], rows)
         for _ in range(times):

@@ -140,11 +140,12 @@ class FakeRuntime:
         positions: IdArray,
         stop: int | None,
         banned: Sequence[int],
+        probabilities: bool = True,
     ) -> Written:
         rows = len(logits)
         assert len(streams) == len(history) == len(positions) == len(state.hidden) == rows > 0
         self.calls.append((rows, n))
-        ids, probabilities = np.zeros((rows, n), np.int64), np.zeros((rows, n), np.float32)
+        ids, told = np.zeros((rows, n), np.int64), np.zeros((rows, n), np.float32)
         lengths, after, states = np.zeros(rows, np.int64), logits.copy(), []
         for row in range(rows):
             past, seen = self._unpack(state.hidden[row]), history[row].tolist()
@@ -152,13 +153,13 @@ class FakeRuntime:
                 position = int(positions[row]) + step
                 given = distribution(after[row], rules, np.array(seen, np.int64), position, banned, stop)
                 token = draw(given, float(uniforms(seed, int(streams[row]), position, 1)[0]))
-                ids[row, step], probabilities[row, step] = token, np.exp(after[row, token])
+                ids[row, step], told[row, step] = token, np.exp(after[row, token]) if probabilities else 0
                 past, seen, lengths[row] = [*past, token], [*seen, token], step + 1
                 after[row] = self._logits(past)
                 if token == stop:
                     break
             states.append(past + [0] * (n - int(lengths[row])))
-        return Written(ids, probabilities, lengths, after, self._pack(states))
+        return Written(ids, told, lengths, after, self._pack(states))
 
 
 def fake_writer(known: Known, form: str = "text") -> tuple[Writer, FakeRuntime]:

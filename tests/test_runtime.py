@@ -49,7 +49,7 @@ def write(runtime, n: int = 60, rows: int = 3, rules: Rules = LIVELY, **changes)
 def test_compiled_agrees_with_numpy(network: NetworkSettings) -> None:
     weights, ids = random_weights(network), random_ids(5, 40)
     expected, expected_state = ReferenceRuntime(network, weights, V).read(ids)
-    for level in (0, 3, 4):
+    for level in (0, 3, 4, 5):
         found, state = CompiledRuntime(network, weights, V, level).read(ids)
         assert np.abs(found - expected).max() < 1e-5
         assert np.abs(state.hidden - expected_state.hidden).max() < 1e-5
@@ -62,6 +62,19 @@ def test_the_law_of_agreement_rejects_a_broken_member() -> None:
     broken = {**weights, "output.bias": weights["output.bias"] + np.float32(3e-5)}
     found, _ = CompiledRuntime(network, broken, V).read(ids)
     assert np.abs(found - ReferenceRuntime(network, weights, V).read(ids)[0]).max() > 1e-5
+
+
+@needs_kernel
+@pytest.mark.parametrize("level", [0, 3, 4, 5])
+def test_gates_that_are_wide_open_or_shut_keep_a_cell_for_ever(level: int) -> None:
+    network = NetworkSettings(kind="lstm", hidden=3, embedding=1)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in expected_shapes(network, V).items()}
+    weights["layers.0.bias_ih_l0"][:] = np.repeat([-50, 50, 3, 50], 3)  # gates i f g o
+    runtime = CompiledRuntime(network, weights, V, level)
+    state = runtime.begin(1)
+    state.hidden[0, 0, 1] = cell = np.array([0.7, -0.123456, 3.3], np.float32)
+    _, after = runtime.read(np.zeros((1, 20_000), np.int64), state)
+    assert np.allclose(after.hidden[0, 0], [np.tanh(cell), cell], rtol=1e-6)
 
 
 @needs_kernel
@@ -81,7 +94,7 @@ def test_every_width_of_tile(vocabulary: int, hidden: int, monkeypatch: pytest.M
             weights = random_weights(network, vocabulary)
             ids = np.random.default_rng(3).integers(0, vocabulary, size=(18, 5))
             expected, _ = ReferenceRuntime(network, weights, vocabulary).read(ids)
-            for level in (0, 3, 4):
+            for level in (0, 3, 4, 5):
                 found, _ = CompiledRuntime(network, weights, vocabulary, level).read(ids)
                 assert np.abs(found - expected).max() < 1e-5
 
@@ -216,6 +229,15 @@ def test_rows_end_at_stop_and_probabilities_are_the_networks_own(path: str) -> N
         shares = np.exp(logits[0, PROMPT - 1 : -1].astype(np.float64))
         own = (shares / shares.sum(axis=1, keepdims=True))[np.arange(length), ids]
         assert np.allclose(own, written.probabilities[row, :length], atol=1e-6)
+
+
+@paths
+@some_networks
+def test_probabilities_that_are_not_wanted_change_nothing_else(path: str, network: NetworkSettings) -> None:
+    runtime = open_runtime(network, random_weights(network), V, path)
+    told, silent = (write(runtime, probabilities=wanted) for wanted in (True, False))
+    assert np.array_equal(told.ids, silent.ids) and np.array_equal(told.logits, silent.logits)
+    assert told.probabilities.any() and not silent.probabilities.any()
 
 
 @paths

@@ -68,7 +68,7 @@ def situations(draw_from: st.DrawFn) -> tuple[np.ndarray, Rules, np.ndarray, int
 
 
 @needs_kernel
-@pytest.mark.parametrize("level", [0, 3, 4])
+@pytest.mark.parametrize("level", [0, 3, 4, 5])
 @given(situations())
 @settings(max_examples=50, deadline=None)
 def test_compiled_rules_equal_their_twins(level: int, situation: tuple) -> None:

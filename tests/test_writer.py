@@ -476,9 +476,9 @@ def test_a_runtime_whose_rows_depend_on_the_batch_is_found_out() -> None:
     writer, runtime = fake_writer(EVERYTHING)
     write = runtime.write
 
-    def broken(*arguments: Any) -> Any:
+    def broken(*arguments: Any, **named: Any) -> Any:
         logits, state, n, rules, seed, streams, *rest = arguments
-        return write(logits, state, n, rules, seed, [stream + len(streams) for stream in streams], *rest)
+        return write(logits, state, n, rules, seed, [stream + len(streams) for stream in streams], *rest, **named)
 
     runtime.write = broken  # type: ignore[method-assign]
     with pytest.raises(AssertionError):
@@ -489,9 +489,9 @@ def test_a_runtime_that_forgets_the_position_is_found_out() -> None:
     writer, runtime = fake_writer(EVERYTHING)
     write = runtime.write
 
-    def broken(*arguments: Any) -> Any:
+    def broken(*arguments: Any, **named: Any) -> Any:
         *before, positions, stop, banned = arguments
-        return write(*before, [0 for _ in positions], stop, banned)
+        return write(*before, [0 for _ in positions], stop, banned, **named)
 
     runtime.write = broken  # type: ignore[method-assign]
     with pytest.raises(AssertionError):

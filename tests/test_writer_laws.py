@@ -7,17 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parrotlet import cli
 from parrotlet.bundle import Bundle, Card, load_bundle
 from parrotlet.novelty import Novelty
-from parrotlet.runtime import PATHS, CompiledRuntime, expected_shapes, open_runtime
+from parrotlet.runtime import ARITHMETICS, PATHS, CompiledRuntime, expected_shapes, open_runtime
 from parrotlet.runtime.compiled import library
 from parrotlet.settings import Settings
 from parrotlet.tokenizers import TOKENIZERS, train_tokenizer
-from parrotlet.writer import Writer
+from parrotlet.writer import Writer, load
 
 TEXT = 'Don\'t say $5.00, said the parrot; say hello!\nHello, "world": été 🦜 the parrot the parrot\n' * 4
 NETWORK = {"hidden": 16, "embedding": 8, "layers": 2}
-PATH_NAMES = [name for name, kind in PATHS.items() if kind is not CompiledRuntime or not isinstance(library(), str)]
+PATH_NAMES: list[str] = [
+    name for name, kind in PATHS.items() if kind is not CompiledRuntime or not isinstance(library(), str)
+]
+WAYS = [*PATH_NAMES, "int8"]  # the last: the path that is chosen by itself, in bytes
 WRITERS: dict[tuple[str, str, str], Writer] = {}
 
 
@@ -32,7 +36,8 @@ def writer_of(level: str, form: str = "text", path: str = "auto") -> Writer:
         shapes = expected_shapes(every.network, len(tokenizer))
         weights = {name: rng.normal(0, 0.7, shape).astype(np.float32) for name, shape in shapes.items()}
         bundle = Bundle(weights, every, tokenizer, Card(form=form))  # type: ignore[arg-type]
-        WRITERS[level, form, path] = Writer(bundle, path)  # type: ignore[arg-type]
+        way: Any = {"arithmetic": path} if path == "int8" else {"path": path}
+        WRITERS[level, form, path] = Writer(bundle, **way)
     return WRITERS[level, form, path]
 
 
@@ -47,7 +52,7 @@ ASKED: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("asked", ASKED, ids=["plain", "rules", "stop", "novel", "rule"])
 @pytest.mark.parametrize("form", ["text", "lines"])
-@pytest.mark.parametrize("path", PATH_NAMES)
+@pytest.mark.parametrize("path", WAYS)
 @pytest.mark.parametrize("level", TOKENIZERS)
 def test_alone_in_a_batch_or_streamed_it_is_the_same_text(
     level: str, path: str, form: str, asked: dict[str, Any]
@@ -145,3 +150,19 @@ def test_a_model_of_every_tokenizer_comes_back_from_its_file(level: str, tmp_pat
     again = Writer(load_bundle(path))
     assert again.generate(3, "the", length=50, seed=2) == writer.generate(3, "the", length=50, seed=2)
     assert path.read_bytes() == (again.save(path), path.read_bytes())[1]
+
+
+def test_the_arithmetic_is_chosen_by_name(tmp_path: Any, capfd: Any) -> None:
+    path = tmp_path / "m.safetensors"
+    writer_of("char").save(path)
+    flags = ["generate", str(path), "--prompt", "the", "--length", "500", "--seed", "2"]
+    written: list[str] = []
+    for arithmetic in ARITHMETICS:
+        assert cli.main([*flags, "--arithmetic", arithmetic]) == 0
+        text = load(path, arithmetic=arithmetic).write("the", length=500, seed=2)
+        written.append(capfd.readouterr().out)
+        assert written[-1].rstrip("\n") == text.rstrip("\n")
+    assert cli.main(flags) == 0
+    assert capfd.readouterr().out == written[0] != written[1]
+    assert cli.main([*flags, "--arithmetic", "int9"]) == 2
+    assert capfd.readouterr().err == "parrotlet: unknown arithmetic 'int9': did you mean 'int8'?\n"

@@ -36,6 +36,7 @@ class Plan:
     rule: UserRule | None = None
     stop_id: int | None = None  # the id that ends a text; none: nothing but the length does
     banned: tuple[int, ...] = ()  # ids that are never drawn
+    probabilities: bool = False  # whether each token's is wanted
 
     @property
     def by_steps(self) -> bool:
@@ -54,7 +55,7 @@ class Beginning:
 
 @dataclass(frozen=True)
 class Chunk:
-    """New tokens of one row. ``finish``: why the row ends with them, or None."""
+    """New tokens of one row; their probabilities where the plan wants them. ``finish``: why the row ends, or None."""
 
     row: int
     ids: IdArray
@@ -124,6 +125,7 @@ class Batch:
             [self._position] * len(self.rows),
             plan.stop_id,
             plan.banned,
+            probabilities=plan.probabilities,
         )
         self._position += n
         self._logits, self._state = written.logits, written.state

@@ -42,9 +42,7 @@ def stream_text(runtime: Runtime, tokenizer: Tokenizer, begin: Beginning, plan: 
     yield from follower.finish()
 
 
-def write_rows(
-    runtime: Runtime, tokenizer: Tokenizer, begin: Beginning, plan: Plan, rows: Sequence[int], probabilities: bool
-) -> list[Text]:
+def write_rows(runtime: Runtime, tokenizer: Tokenizer, begin: Beginning, plan: Plan, rows: Sequence[int]) -> list[Text]:
     """The texts of some rows, written side by side; without stop strings no Python runs per token."""
     source = token_source(runtime, tokenizer, begin, plan, rows)
     followers = {row: Follower(tokenizer, begin.prompt.tolist(), plan.stops) for row in rows}
@@ -62,7 +60,7 @@ def write_rows(
         follower = followers[row]
         text = "".join([*pieces[row], *follower.finish()])
         finish = "stop" if follower.stopped else (chunks[row][-1].finish if chunks[row] else None) or "length"
-        listed = _listed(tokenizer, chunks[row], follower.tokens) if probabilities else None
+        listed = _listed(tokenizer, chunks[row], follower.tokens) if plan.probabilities else None
         texts.append(Text(text, follower.tokens, plan.seed, finish, listed))
     return texts
 

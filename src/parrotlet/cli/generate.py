@@ -42,6 +42,9 @@ def generate(
     corpus: Annotated[list[str] | None, typer.Option(help="the training text, for --novel (repeatable)")] = None,
     stop: Annotated[list[str] | None, typer.Option(help="ends a text before this string (repeatable)")] = None,
     seed: Annotated[int | None, typer.Option(help="the same seed writes the same text [random]")] = None,
+    arithmetic: Annotated[
+        str, typer.Option(metavar="float32|int8", help="int8: several times as fast, hardly less exact, other texts")
+    ] = "float32",
     as_json: AsJson = False,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="in JSON: of each token")] = False,
     output: Annotated[str | None, typer.Option("--output", "-o", help="write to this file")] = None,
@@ -53,7 +56,7 @@ def generate(
     if probabilities and not as_json:
         raise UsageError("--probabilities needs --json")
     temperatures = numbers(temperature, "--temperature")
-    writer = load(model, prompt)
+    writer = load(model, prompt, arithmetic)
     call: dict[str, Any] = {"length": length, "seed": seed, "stop": stop or (), **rules}
     call["novel"] = novelty(writer, novel, corpus)
     if n == 1 and not as_json and output is None:

@@ -82,12 +82,12 @@ def told(corpus: "Corpus", form: str | None = None) -> list[str]:
     return notes if form else [AS_TOLD.sub(" (as the model was trained)", note) for note in notes]
 
 
-def load(model: str | None, prompt: str = "") -> "Writer":
+def load(model: str | None, prompt: str = "", arithmetic: str = "float32") -> "Writer":
     """The writer of a model file; what of the prompt it does not know is told once."""
     from parrotlet.cli.console import tell
     from parrotlet.writer import load as load_writer
 
-    writer = load_writer(the_model(model))
+    writer = load_writer(the_model(model), arithmetic=arithmetic)  # type: ignore[arg-type]
     if prompt and (unknown := writer.unknown(prompt)):
         tell(["the model does not know " + " ".join(map(repr, unknown[:20])) + (" …" if len(unknown) > 20 else "")])
     return writer

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet.errors import UsageError, nearest
+from parrotlet.runtime.arithmetic import ARITHMETICS, Arithmetic
 from parrotlet.runtime.compiled import CompiledRuntime, library
 from parrotlet.runtime.interface import Runtime, State, Written, after_last
 from parrotlet.runtime.reference import ReferenceRuntime
@@ -19,7 +20,9 @@ PATHS: dict[str, type[ReferenceRuntime] | type[CompiledRuntime]] = {
 }
 
 __all__ = [
+    "ARITHMETICS",
     "PATHS",
+    "Arithmetic",
     "CompiledRuntime",
     "ReferenceRuntime",
     "Runtime",
@@ -36,13 +39,17 @@ def open_runtime(
     weights: Mapping[str, NDArray[np.float32]],
     V: int,
     path: Literal["auto", "compiled", "numpy"] = "auto",
+    arithmetic: Arithmetic = "float32",
 ) -> Runtime:
     """A runtime over these weights (torch names, float32); ``auto`` is the compiled one where it was built.
 
+    ``arithmetic`` "int8" holds the matrices in bytes: faster, a little less exact (see arithmetic.py), other texts.
     Raises ParrotletError where a weight is missing or of the wrong shape, or ``compiled`` is asked for and not there.
     """
+    if arithmetic not in ARITHMETICS:
+        raise UsageError(f"unknown arithmetic {arithmetic!r}: {nearest(str(arithmetic), ARITHMETICS)}")
     if path == "auto":
         path = "numpy" if isinstance(library(), str) else "compiled"
     if path not in PATHS:
         raise UsageError(f"unknown runtime path {path!r}: {nearest(path, ['auto', *PATHS])}")
-    return PATHS[path](network, weights, V)
+    return PATHS[path](network, weights, V, arithmetic=arithmetic)

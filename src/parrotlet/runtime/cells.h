@@ -29,10 +29,33 @@ static TARGET void NAME(rnn_cell)(const pl_layer *layer, float *gates, float *hi
     memcpy(hidden, gates, (size_t)layer->padded * sizeof(float));
 }
 
+/* sigmoid and tanh for all: over common denominators, two divisions do for five. */
+static TARGET void NAME(usual_lstm)(int64_t n, const float *restrict gates, float *restrict hidden) {
+    float *restrict cell = hidden + n;
+    int64_t i;
+    for (i = 0; i < n; i++) {
+        float under_enter, under_forget, under_fresh, under_out, under_cell;
+        const float enter = NAME(sigmoid_parts)(gates[i], &under_enter);
+        const float forget = NAME(sigmoid_parts)(gates[n + i], &under_forget);
+        const float fresh = NAME(tangent_parts)(gates[2 * n + i], &under_fresh);
+        const float out = NAME(sigmoid_parts)(gates[3 * n + i], &under_out);
+        const float under_added = under_enter * under_fresh;
+        const float sum = FUSED(forget * cell[i], under_added, enter * fresh * under_forget);
+        const float now = 0.5f * sum / (under_forget * under_added);
+        const float shown = NAME(tangent_parts)(now, &under_cell);
+        cell[i] = now;
+        hidden[i] = 0.5f * out * shown / (under_out * under_cell);
+    }
+}
+
 static TARGET void NAME(lstm_cell)(const pl_layer *layer, float *restrict gates, float *restrict hidden) {
     const int64_t n = layer->padded;
     float *restrict cell = hidden + n;
     int64_t i;
+    if (layer->gate == PL_SIGMOID && layer->activation == PL_TANH) {
+        NAME(usual_lstm)(n, gates, hidden);
+        return;
+    }
     NAME(apply)(layer->gate, gates, 2 * n);
     NAME(apply)(layer->activation, gates + 2 * n, n);
     NAME(apply)(layer->gate, gates + 3 * n, n);
@@ -53,7 +76,7 @@ static TARGET void NAME(gru_end)(const pl_layer *layer, float *restrict gates, f
 }
 
 /* sums[r]: over the input; gates[r]: product of the state, with the sums over the input but for the new gate. */
-static TARGET void NAME(gru_cell)(const pl_layer *layer, const pl_direction *way, int64_t rows,
+static TARGET void NAME(gru_cell)(const pl_layer *layer, const pl_direction *way, const pl_work *work, int64_t rows,
                                   const float *const *sums, float *const *gates, float *const *hidden) {
     const int64_t n = layer->padded;
     const float *from[PL_ROWS], *start[PL_ROWS];
@@ -66,12 +89,12 @@ static TARGET void NAME(gru_cell)(const pl_layer *layer, const pl_direction *way
         from[r] = gate;
         start[r] = fresh;
         to[r] = gate + 2 * n;
-        if (way->candidate)
+        if (way->candidate.weights)
             for (i = 0; i < n; i++) gate[i] *= before[i];
         else
             for (i = 0; i < n; i++) gate[2 * n + i] = FUSED(gate[i], gate[2 * n + i], fresh[i]);
     }
-    if (way->candidate) NAME(product)(way->candidate, layer->units, n, rows, from, start, to);
+    if (way->candidate.weights) NAME(product)(&way->candidate, work, rows, from, start, to);
     for (r = 0; r < rows; r++) NAME(gru_end)(layer, gates[r], hidden[r]);
 }
 
@@ -92,8 +115,8 @@ static TARGET void NAME(cell_step)(const pl_layer *layer, const pl_direction *wa
             start[r] = gates[r];
         }
     }
-    NAME(product)(way->recurrent, layer->units, way->candidate ? 2 * n : layer->sums, rows, hidden, start, gates);
-    if (layer->kind == PL_GRU) NAME(gru_cell)(layer, way, rows, sums, gates, state);
+    NAME(product)(&way->recurrent, work, rows, hidden, start, gates);
+    if (layer->kind == PL_GRU) NAME(gru_cell)(layer, way, work, rows, sums, gates, state);
     for (r = 0; r < rows; r++) {
         if (layer->kind == PL_LSTM) NAME(lstm_cell)(layer, gates[r], state[r]);
         else if (layer->kind == PL_RNN) NAME(rnn_cell)(layer, gates[r], state[r]);

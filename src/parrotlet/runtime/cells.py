@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from parrotlet.runtime.interface import Floats
+from parrotlet.runtime.arithmetic import Arithmetic, Floats, rounded
 from parrotlet.runtime.shapes import STATE_PARTS, Layer
 from parrotlet.settings import LayerSettings
 
@@ -43,6 +43,15 @@ def rowwise(x: Floats, weight: Floats) -> Floats:
     return np.asarray(np.matmul(weight, flat).reshape(*x.shape[:-1], len(weight)))
 
 
+def rounded_rowwise(x: Floats, weight: Floats) -> Floats:
+    """The same of vectors rounded to bytes."""
+    return rowwise(rounded(x), weight)
+
+
+Product = Callable[[Floats, Floats], Floats]
+PRODUCTS: dict[Arithmetic, Product] = {"float32": rowwise, "int8": rounded_rowwise}
+
+
 def normalised(x: Floats, weight: Floats, bias: Floats) -> Floats:
     """Layer normalisation (Ba et al. 2016) over the last axis."""
     centred = x - x.mean(axis=-1, keepdims=True)
@@ -50,31 +59,37 @@ def normalised(x: Floats, weight: Floats, bias: Floats) -> Floats:
     return np.asarray(centred / np.sqrt(variance + np.float32(NORM_EPSILON)) * weight + bias)
 
 
-def rnn(from_input: Floats, state: Floats, weights: Mapping[str, Floats], settings: LayerSettings) -> Floats:
+def rnn(
+    from_input: Floats, state: Floats, weights: Mapping[str, Floats], settings: LayerSettings, product: Product
+) -> Floats:
     """The plain cell: sums over the input with their bias (B, H), state (B, 1, H) → new state."""
-    from_state = rowwise(state[:, 0], weights["weight_hh_l0"]) + weights["bias_hh_l0"]
+    from_state = product(state[:, 0], weights["weight_hh_l0"]) + weights["bias_hh_l0"]
     return FUNCTIONS[settings.activation](from_input + from_state)[:, None]
 
 
-def lstm(from_input: Floats, state: Floats, weights: Mapping[str, Floats], settings: LayerSettings) -> Floats:
+def lstm(
+    from_input: Floats, state: Floats, weights: Mapping[str, Floats], settings: LayerSettings, product: Product
+) -> Floats:
     """(B, 4*H), state (B, 2, H) of hidden and cell → new state; gates i f g o as in torch."""
     gate, activation = FUNCTIONS[settings.gate], FUNCTIONS[settings.activation]
-    from_state = rowwise(state[:, 0], weights["weight_hh_l0"]) + weights["bias_hh_l0"]
+    from_state = product(state[:, 0], weights["weight_hh_l0"]) + weights["bias_hh_l0"]
     enter, forget, fresh, out = np.split(from_input + from_state, 4, axis=1)
     cell = gate(forget) * state[:, 1] + gate(enter) * activation(fresh)
     return np.stack([gate(out) * activation(cell), cell], axis=1)
 
 
-def gru(from_input: Floats, state: Floats, weights: Mapping[str, Floats], settings: LayerSettings) -> Floats:
+def gru(
+    from_input: Floats, state: Floats, weights: Mapping[str, Floats], settings: LayerSettings, product: Product
+) -> Floats:
     """(B, 3*H), state (B, 1, H) → new state; gates r z n as in torch, or (``reset_after`` off) n as in Cho et al."""
     gate, activation, units = FUNCTIONS[settings.gate], FUNCTIONS[settings.activation], settings.units
     hidden, weight, bias = state[:, 0], weights["weight_hh_l0"], weights["bias_hh_l0"]
-    both = gate(from_input[:, : 2 * units] + rowwise(hidden, weight[: 2 * units]) + bias[: 2 * units])
+    both = gate(from_input[:, : 2 * units] + product(hidden, weight[: 2 * units]) + bias[: 2 * units])
     reset, update = np.split(both, 2, axis=1)
     if settings.reset_after:
-        from_state = reset * (rowwise(hidden, weight[2 * units :]) + bias[2 * units :])
+        from_state = reset * (product(hidden, weight[2 * units :]) + bias[2 * units :])
     else:
-        from_state = rowwise(reset * hidden, weight[2 * units :]) + bias[2 * units :]
+        from_state = product(reset * hidden, weight[2 * units :]) + bias[2 * units :]
     fresh = activation(from_input[:, 2 * units :] + from_state)
     return np.asarray((1 - update) * fresh + update * hidden)[:, None]
 
@@ -83,7 +98,12 @@ CELLS = {"rnn": rnn, "lstm": lstm, "gru": gru}
 
 
 def recurrent(
-    sums: Floats, weights: Mapping[str, Floats], settings: LayerSettings, state: Floats, backwards: bool = False
+    sums: Floats,
+    weights: Mapping[str, Floats],
+    settings: LayerSettings,
+    product: Product,
+    state: Floats,
+    backwards: bool = False,
 ) -> tuple[Floats, Floats]:
     """One direction of one layer: sums over its input without a bias (B, T, G*H), the state (B, S, H) it begins with.
 
@@ -92,12 +112,12 @@ def recurrent(
     from_input, length = sums + weights["bias_ih_l0"], sums.shape[1]
     leaving = np.empty((*sums.shape[:2], settings.units), np.float32)
     for t in reversed(range(length)) if backwards else range(length):
-        state = CELLS[settings.kind](from_input[:, t], state, weights, settings)
+        state = CELLS[settings.kind](from_input[:, t], state, weights, settings, product)
         leaving[:, t] = state[:, 0]
     return leaving, state
 
 
-def window_layer(layer: Layer, sums: list[Floats], weights: list[Mapping[str, Floats]]) -> Floats:
+def window_layer(layer: Layer, sums: list[Floats], weights: list[Mapping[str, Floats]], product: Product) -> Floats:
     """A layer with one or two directions over whole windows from zero: sums (B, T, G*H) of each → (B, T, outputs).
 
     A ``final`` layer gives at the last step the state after the whole window, of each direction; the direction that
@@ -106,7 +126,7 @@ def window_layer(layer: Layer, sums: list[Floats], weights: list[Mapping[str, Fl
     settings, parts = layer.settings, []
     for direction, from_input in enumerate(sums):
         zero = np.zeros((len(from_input), STATE_PARTS[settings.kind], settings.units), np.float32)
-        leaving, last = recurrent(from_input, weights[direction], settings, zero, backwards=direction == 1)
+        leaving, last = recurrent(from_input, weights[direction], settings, product, zero, direction == 1)
         if settings.final:
             leaving[:, -1] = last[:, 0]
         parts.append(leaving)
@@ -121,7 +141,9 @@ def averaged(x: Floats, attention: Floats) -> Floats:
     return np.asarray((chances * x).sum(axis=1))
 
 
-def convolved(x: Floats, past: Floats, weight: Floats, bias: Floats, dilation: int) -> tuple[Floats, Floats]:
+def convolved(
+    x: Floats, past: Floats, weight: Floats, bias: Floats, dilation: int, product: Product
+) -> tuple[Floats, Floats]:
     """A causal dilated convolution with a gate (van den Oord et al. 2016) added to what enters it, (B, T, H).
 
     ``past`` (B, P, H) is what entered in the last P steps, ``weight`` (2*H, H, K) as in torch's Conv1d. What leaves,
@@ -133,7 +155,7 @@ def convolved(x: Floats, past: Floats, weight: Floats, bias: Floats, dilation: i
     for tap in range(kernel):
         begin = past.shape[1] - (kernel - 1 - tap) * dilation
         taken = np.ascontiguousarray(weight[:, :, tap])
-        sums = sums + rowwise(entered[:, begin : begin + length], taken)
+        sums = sums + product(entered[:, begin : begin + length], taken)
     leaving = np.asarray(x + np.tanh(sums[..., :units]) * sigmoid(sums[..., units:]), np.float32)
     return leaving, entered[:, length:]
 

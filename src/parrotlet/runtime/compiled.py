@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parrotlet.errors import ParrotletError
+from parrotlet.runtime.arithmetic import Arithmetic
 from parrotlet.runtime.interface import (
     Floats,
     Request,
@@ -26,7 +27,8 @@ from parrotlet.runtime.interface import (
     checked_request,
     checked_state,
 )
-from parrotlet.runtime.packing import PackedNetwork, aligned
+from parrotlet.runtime.matrices import aligned
+from parrotlet.runtime.packing import PackedNetwork
 from parrotlet.runtime.shapes import checked_weights, state_shape
 from parrotlet.runtime.structures import VERSION, CModel, CRequest, CRules, address, model_structure, rules_structure
 from parrotlet.sampling import Array, IdArray, Rules
@@ -76,8 +78,9 @@ def processors() -> int:
 class CompiledRuntime:
     """Every network in C: the same sums for a row whatever its batch, within 1e-5 of the numpy runtime.
 
-    ``level`` picks the instructions: 4 is AVX-512, 3 AVX2, 0 what every processor of the kind has; None the best.
-    Raises ParrotletError where there is no compiled kernel.
+    ``arithmetic`` "int8" holds matrices in bytes (see arithmetic.py), four times as small; it writes other texts than
+    "float32". ``level`` picks the instructions: 5 is AVX-512 that multiplies bytes, 4 AVX-512, 3 AVX2, 0 what every
+    processor of the kind has; None the best. Raises ParrotletError where there is no compiled kernel.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class CompiledRuntime:
         weights: Mapping[str, NDArray[np.float32]],
         vocabulary: int,
         level: int | None = None,
+        arithmetic: Arithmetic = "float32",
     ) -> None:
         found = library()
         if isinstance(found, str):
@@ -97,7 +101,7 @@ class CompiledRuntime:
         self.vocabulary_size = vocabulary
         self.state_shape = state_shape(network)  # of one row
         self._context = network.context or 0
-        self._packed = PackedNetwork(network, checked_weights(network, weights, vocabulary), vocabulary)
+        self._packed = PackedNetwork(network, checked_weights(network, weights, vocabulary), vocabulary, arithmetic)
         self._model = model_structure(self._packed)
         self._products = self._packed.products()
         self._local = threading.local()
@@ -154,6 +158,7 @@ class CompiledRuntime:
         positions: ArrayLike,
         stop: int | None = None,
         banned: Sequence[int] = (),
+        probabilities: bool = True,
     ) -> Written:
         """Up to ``n`` tokens for each row (see Runtime); the whole loop runs in C."""
         request = checked_request(
@@ -161,7 +166,7 @@ class CompiledRuntime:
             streams, history, positions, stop, banned,
         )  # fmt: skip
         rows = len(request.logits)
-        ids, probabilities = np.zeros((rows, n), np.int64), np.zeros((rows, n), np.float32)
+        ids, told = np.zeros((rows, n), np.int64), np.zeros((rows, n), np.float32)
         lengths = np.zeros(rows, np.int64)
         past, filled = _history_block(request)
         context = _context_block(request, self._context)
@@ -176,7 +181,7 @@ class CompiledRuntime:
                 logits=address(request.logits[part]),
                 state=None if self._context else address(request.state.hidden[part]),
                 context=address(context[part]) if self._context else None, ids=address(ids[part]),
-                probabilities=address(probabilities[part]), lengths=address(lengths[part]),
+                probabilities=address(told[part]) if probabilities else None, lengths=address(lengths[part]),
             )  # fmt: skip
             self._call("pl_write", last - first, True, ctypes.byref(wanted), ctypes.byref(structure))
 
@@ -186,7 +191,7 @@ class CompiledRuntime:
         for row, written in enumerate(lengths.tolist() if self._context else ()):
             read = written - int(written > 0 and ids[row, written - 1] == stop)  # the id that ends a row is not read
             request.state.hidden[row] = context[row, read : read + self._context]
-        return Written(ids, probabilities, lengths, request.logits, request.state)
+        return Written(ids, told, lengths, request.logits, request.state)
 
     def _rows_together(self, rows: int, tokens: int) -> int:
         """How many rows one call into C takes: a multiple of the four that share each weight that is loaded."""

@@ -25,12 +25,12 @@ static TARGET void NAME(move_state)(const pl_model *model, pl_work *work, int64_
 }
 
 /* The output layer of up to PL_ROWS items: each out is (vocabulary_padded). */
-static TARGET void NAME(project)(const pl_model *model, const float *const *features, int64_t count,
-                                 float *const *out) {
+static TARGET void NAME(project)(const pl_model *model, const pl_work *work, const float *const *features,
+                                 int64_t count, float *const *out) {
     const float *start[PL_ROWS];
     int64_t i;
     for (i = 0; i < count; i++) start[i] = model->output_bias;
-    NAME(product)(model->output, model->features, model->vocabulary_padded, count, features, start, out);
+    NAME(product)(&model->output, work, count, features, start, out);
 }
 
 /* ids (rows, length) -> logits (rows, length, vocabulary); state is read and replaced. */
@@ -57,7 +57,7 @@ static TARGET void NAME(read)(const pl_model *model, pl_work *work, int64_t rows
         items = NAME(features)(model, work, &block, features);
         for (item = 0; item < items; item += PL_ROWS) {
             int64_t some = items - item < PL_ROWS ? items - item : PL_ROWS;
-            NAME(project)(model, features + item, some, out);
+            NAME(project)(model, work, features + item, some, out);
             for (k = item; k < item + some; k++)
                 memcpy(logits + (k / block.steps * length + begin + k % block.steps) * n, out[k - item],
                        (size_t)n * sizeof(float));
@@ -87,7 +87,7 @@ static TARGET void NAME(open_window)(const pl_model *model, pl_work *work, pl_bl
 static TARGET void NAME(foresee)(const pl_model *model, pl_work *work, const pl_block *block, float *const *out) {
     const float *features[PL_ITEMS];
     NAME(evaluate)(model, work, block);
-    NAME(project)(model, features, NAME(features)(model, work, block, features), out);
+    NAME(project)(model, work, features, NAME(features)(model, work, block, features), out);
 }
 
 /* Windows that begin at ids + starts[k] -> logits (count, vocabulary). */
@@ -211,7 +211,8 @@ static TARGET void NAME(write)(const pl_model *model, pl_work *work, const pl_ru
                               pl_uniform(request->seed, (uint64_t)request->streams[row], (uint64_t)position), 0);
             request->ids[row * count + i] = id;
             if (model->context) request->context[row * (model->context + count) + model->context + i] = id;
-            request->probabilities[row * count + i] = NAME(own_probability)(model, work, logits, id);
+            if (request->probabilities)
+                request->probabilities[row * count + i] = NAME(own_probability)(model, work, logits, id);
             request->lengths[row] = i + 1;
             if (request->history_capacity) pl_remember(rules, history, &request->history_lengths[row], counts, id);
             if (id != rules->stop) slots[kept++] = row;

@@ -29,8 +29,8 @@ class State:
 class Written:
     """What a runtime wrote: entries of a row beyond its length are 0.
 
-    ``probabilities`` are the network's own, before any rule. ``logits`` and ``state`` continue the writing; those of
-    a row that has ended are the ones its last token was drawn from.
+    ``probabilities`` are the network's own, before any rule, or 0 where they were not asked for. ``logits`` and
+    ``state`` continue the writing; those of a row that has ended are the ones its last token was drawn from.
     """
 
     ids: IdArray  # (B, n)
@@ -66,13 +66,14 @@ class Runtime(Protocol):
         positions: ArrayLike,
         stop: int | None = None,
         banned: Sequence[int] = (),
+        probabilities: bool = True,
     ) -> Written:
         """Writes up to ``n`` tokens for each row, the first from ``logits`` (B, V).
 
         ``streams`` and ``positions`` (B,) with ``seed`` pick the random numbers; a position counts the tokens already
         written in that text, so that writing in pieces of any size gives the same text. ``history`` holds the ids of
         prompt and text so far of each row. A row ends after ``stop``; with None no id ends a row (an id that must
-        not be drawn belongs in ``banned``).
+        not be drawn belongs in ``banned``). ``probabilities``: whether to tell them.
         """
         ...
 

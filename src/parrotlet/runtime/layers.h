@@ -37,7 +37,7 @@ static TARGET void NAME(input_sums)(const pl_model *model, pl_work *work, const 
             start[count] = way->input_bias;
             out[count++] = work->sums + ((s - from) * block->rows + r) * layer->sums;
         }
-    NAME(product)(way->input, layer->inputs, layer->sums, count, x, start, out);
+    NAME(product)(&way->input, work, count, x, start, out);
 }
 
 /* What leaves a recurrent layer at one step, from its new state. */
@@ -62,11 +62,11 @@ static TARGET void NAME(recur)(const pl_model *model, pl_work *work, const pl_la
     for (s = 0;; s++) {
         int64_t active = 0;
         if (s % chunk == 0) begin = s;
-        if (s == begin && way->input) NAME(input_sums)(model, work, layer, direction, block, s, s + chunk);
+        if (s == begin && way->input.weights) NAME(input_sums)(model, work, layer, direction, block, s, s + chunk);
         for (r = 0; r < block->rows; r++) {
             const int64_t t = NAME(step)(block, r, direction, s), last = block->begin[r] + block->count[r] - 1;
             if (s >= block->count[r]) continue;
-            sums[active] = way->input ? work->sums + ((s - begin) * block->rows + r) * layer->sums
+            sums[active] = way->input.weights ? work->sums + ((s - begin) * block->rows + r) * layer->sums
                                       : model->table + block->ids[r][t] * model->table_stride +
                                             direction * layer->sums;
             state[active] = NAME(state_of)(model, work, block->slot[r], layer) + direction * 2 * layer->padded;
@@ -91,7 +91,7 @@ static TARGET void NAME(dense)(const pl_model *model, pl_work *work, const pl_la
     for (r = 0; r < block->rows; r++)
         for (t = NAME(wanted)(model, block, r); t < block->begin[r] + block->count[r]; t++) {
             out[count] = NAME(item)(model, work, block, r, t) + layer->to;
-            if (way->input) {
+            if (way->input.weights) {
                 x[count] = NAME(entering)(model, work, layer, block, r, t);
                 start[count] = way->input_bias;
             } else {
@@ -100,7 +100,7 @@ static TARGET void NAME(dense)(const pl_model *model, pl_work *work, const pl_la
             }
             count++;
         }
-    if (way->input) NAME(product)(way->input, layer->inputs, layer->padded, count, x, start, out);
+    if (way->input.weights) NAME(product)(&way->input, work, count, x, start, out);
     for (k = 0; k < count; k++) NAME(apply)(layer->activation, out[k], layer->padded);
 }
 
@@ -129,13 +129,13 @@ static TARGET void NAME(convolve)(const pl_model *model, pl_work *work, const pl
         out[k] = work->sums + k * layer->sums;
     }
     for (tap = 0; tap < model->taps; tap++) {
+        const pl_matrix matrix = pl_nth(&layer->direction[0].input, tap);
         for (k = 0; k < items; k++) {
             x[k] = NAME(past)(model, work, layer, block, k / block->steps, k % block->steps,
                               (model->taps - 1 - tap) * layer->dilation);
             if (tap) start[k] = out[k];
         }
-        NAME(product)(layer->direction[0].input + tap * layer->units * layer->sums, layer->units, layer->sums, items,
-                      x, start, out);
+        NAME(product)(&matrix, work, items, x, start, out);
     }
     for (k = 0; k < items; k++) {
         float *restrict item = NAME(item)(model, work, block, k / block->steps, k % block->steps);

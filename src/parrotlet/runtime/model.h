@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define PL_VERSION 2
+#define PL_VERSION 3
 #define PL_LAYERS 32 /* most layers of a network */
 #define PL_ROWS 16   /* most rows of one call, most windows evaluated together */
 #define PL_ITEMS 32  /* most (row, time) pairs whose sums over the input are taken together */
@@ -13,13 +13,22 @@
 enum { PL_RNN = 0, PL_LSTM = 1, PL_GRU = 2, PL_DENSE = 3, PL_CONVOLUTION = 4 };
 enum { PL_TANH = 0, PL_RELU = 1, PL_SIGMOID = 2, PL_LINEAR = 3, PL_HARD_SIGMOID = 4, PL_HARD_SIGMOID_KERAS2 = 5 };
 
-/* One direction of a layer. Matrices are packed for streaming (see product in vector.h). */
+/* A matrix (depth, width) packed for streaming (see product in product.h), or several one after the other; width is a
+ * whole number of units. With scales its numbers are signed bytes, and depth is padded to a multiple of 4. */
 typedef struct {
-    const float *input;          /* packed (inputs, sums); null where folded into the table */
+    const void *weights;        /* null where there is none */
+    const float *scales;        /* (width) what a weight of 1 stands for; null: the weights are floats */
+    const int32_t *corrections; /* (width) -128 times the sum of the weights of a column; or null */
+    int64_t depth, width;
+} pl_matrix;
+
+/* One direction of a layer. */
+typedef struct {
+    pl_matrix input;             /* (inputs, sums), of a convolution one for each tap; none where it is in the table */
+    pl_matrix recurrent;         /* (units, sums); with a candidate (units, 2 * padded) */
+    pl_matrix candidate;         /* gru that resets before the product: (units, padded); else none */
     const float *input_bias;     /* (sums) */
-    const float *recurrent;      /* packed (units, sums); with a candidate (units, 2 * padded) */
     const float *recurrent_bias; /* gru: (padded), the new gate's own bias; else null */
-    const float *candidate;      /* gru that resets before the product: packed (units, padded); else null */
 } pl_direction;
 
 /* `sums` numbers are taken over its input at each step: gates * padded, where padded is units rounded up to 16. An item
@@ -29,7 +38,6 @@ typedef struct {
     int64_t directions; /* 2: a second cell reads the window backwards */
     int64_t final;      /* what leaves at the last step is the state after the whole window, of each direction */
     int64_t activation, gate;
-    int64_t inputs;   /* columns that enter */
     int64_t from, to; /* the first column that enters, the first that leaves; padded for each direction */
     int64_t residual; /* what enters is added to what leaves */
     int64_t state;    /* where its part of a row's state begins */
@@ -51,13 +59,14 @@ typedef struct {
     int64_t windows;   /* most windows evaluated together */
     int64_t ahead;     /* most windows of one text begun before their ids are known; 1 where a layer reads back */
     int64_t taps;      /* convolution: what a layer looks at */
-    int64_t features, feature_column; /* what enters the output layer, the first of its columns */
+    int64_t feature_column; /* the first column that enters the output layer */
+    int64_t most_bytes;   /* of a row that enters a matrix of bytes; 0 where there is none */
     int64_t raw;          /* columns of an embedding */
     int64_t table_stride;
     const float *table;     /* (ids, table_stride): the sums over the input of layer 0; null where not folded */
     const float *raw_table; /* (ids, raw): embeddings; null where nothing needs them */
     const float *attention; /* (width) or null */
-    const float *output;  /* packed (features, vocabulary_padded) */
+    pl_matrix output;         /* (features, vocabulary_padded) */
     const float *output_bias; /* (vocabulary_padded) */
     float *padded_states; /* (context, state): after k paddings; or null */
     float *padded_items;  /* (context, width): what is known of padding k; or null */
@@ -87,7 +96,7 @@ typedef struct {
     float *state;              /* (rows, state_layers, state_parts, state_units): read and replaced; or null */
     int64_t *context;          /* (rows, context + count): the last ids, then those that are written; or null */
     int64_t *ids;              /* (rows, count) */
-    float *probabilities;      /* (rows, count) */
+    float *probabilities;      /* (rows, count) or null */
     int64_t *lengths;          /* (rows) */
 } pl_request;
 
@@ -115,6 +124,8 @@ typedef struct {
     int32_t *list;    /* (vocabulary_padded): ids that are left */
     int32_t *longest; /* (vocabulary_padded): repeated lengths; zero between calls */
     int32_t *counts;  /* (rows, vocabulary_padded): recent occurrences */
+    uint8_t *bytes;   /* (PL_ITEMS, most_bytes): what enters a matrix of bytes */
+    int64_t most_bytes;
     int64_t read[PL_ROWS]; /* convolution: steps each row has read, which turns its ring */
 } pl_work;
 

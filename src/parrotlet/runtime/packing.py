@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from parrotlet.runtime.arithmetic import Arithmetic, Floats
 from parrotlet.runtime.cells import direction_weights
+from parrotlet.runtime.matrices import ALIGNMENT, Matrix, aligned, copied, one_after_the_other, packed, padded_to_unit
 from parrotlet.runtime.shapes import GATES, Layer, dilations, features_width, input_width, layers_of, state_shape
 from parrotlet.settings import LayerSettings, NetworkSettings
 
-Floats = NDArray[np.float32]
+Fields = dict[str, Any]  # of a structure in model.h: flat arrays and matrices
 
-UNIT = 16  # columns are padded to this; the same figures as in vector.h
-TILE_UNITS = 4
 ITEMS = 32  # PL_ITEMS in model.h
-ALIGNMENT = 64  # bytes; a load that crosses a cache line costs two
 LARGEST_TABLE = 1 << 24  # floats: above this the embedding is not folded into the first layer
 LARGEST_FOLD = 1 << 31  # products to fold it
 MOST_PADDINGS = 1 << 24  # floats: above this what paddings leave behind is not kept, but read again in each window
@@ -25,18 +24,6 @@ SHARED = 4  # rows that share each weight that is loaded
 
 KINDS = {"rnn": 0, "lstm": 1, "gru": 2, "dense": 3, "convolution": 4}
 FUNCTIONS = ("tanh", "relu", "sigmoid", "linear", "hard-sigmoid", "hard-sigmoid-keras2")
-
-
-def padded_to_unit(n: int) -> int:
-    """n rounded up to a whole number of units."""
-    return -(-n // UNIT) * UNIT
-
-
-def aligned(size: int) -> Floats:
-    """A fresh float32 array of this length whose first byte lies on a cache line."""
-    raw = np.zeros(size * 4 + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size * 4].view(np.float32)
 
 
 def padded_gates(rows: Floats, gates: int) -> Floats:
@@ -59,32 +46,12 @@ def spread(weight: Floats, parts: Sequence[int]) -> Floats:
     return result
 
 
-def packed(weight: Floats) -> Floats:
-    """(width, depth), width a whole number of units, → one row of tiles, each (depth, tile width) (see vector.h)."""
-    width, depth = weight.shape
-    result, column = aligned(width * depth), 0
-    while column < width:
-        units = (width - column) // UNIT
-        units = TILE_UNITS if units >= 2 * TILE_UNITS else units
-        tile = result[column * depth : (column + units * UNIT) * depth].reshape(depth, units * UNIT)
-        tile[:] = weight[column : column + units * UNIT].T
-        column += units * UNIT
-    return result
-
-
-def copied(values: Floats, size: int | None = None) -> Floats:
-    """An aligned copy, flat, with zeros up to ``size``."""
-    result = aligned(size or values.size)
-    result[: values.size] = values.reshape(-1)
-    return result
-
-
 @dataclass
 class PackedLayer:
     """The fields of pl_layer: its numbers, its own arrays, and those of each direction."""
 
     numbers: dict[str, int]
-    directions: list[dict[str, Floats]]
+    directions: list[Fields]
     arrays: dict[str, Floats] = field(default_factory=dict)
 
     @property
@@ -95,14 +62,16 @@ class PackedLayer:
 class PackedNetwork:
     """All arrays and numbers of a network as the compiled path wants them; the arrays live as long as it does."""
 
-    def __init__(self, network: NetworkSettings, weights: Mapping[str, Floats], vocabulary: int) -> None:
-        self._network, self._vocabulary = network, vocabulary
+    def __init__(
+        self, network: NetworkSettings, weights: Mapping[str, Floats], vocabulary: int, arithmetic: Arithmetic
+    ) -> None:
+        self._network, self._vocabulary, self._arithmetic = network, vocabulary, arithmetic
         self._weights: Mapping[str, Floats] = weights
         self._raw = input_width(network, vocabulary)
         self._column = padded_to_unit(self._raw) if network.attention else 0  # of an item, the first that is free
         self._parts = [self._raw]  # what entered last lies in these columns, each part beginning on a unit
         self._state = self._place = 0
-        self.arrays: dict[str, Floats] = {}
+        self.arrays: Fields = {}
         self.layers: list[PackedLayer] = []
         if network.kind == "convolution":
             self._add_convolutions()
@@ -116,18 +85,19 @@ class PackedNetwork:
 
     def products(self) -> int:
         """How many products one id takes: each number of each matrix once, inside a context for each of its places."""
-        matrices = {"input", "recurrent", "candidate"}
-        inside = sum(
-            way[name].size for layer in self.layers for way in layer.directions for name in matrices & way.keys()
-        )
-        return inside * (self._network.context or 1) + self.arrays["output"].size
+        inside = sum(each.weights.size for each in self._matrices_of_layers())
+        return inside * (self._network.context or 1) + self._output.weights.size
+
+    def _matrices_of_layers(self) -> list[Matrix]:
+        arrays = [array for layer in self.layers for way in layer.directions for array in way.values()]
+        return [array for array in arrays if isinstance(array, Matrix)]
 
     def _add_recurrent(self, index: int, layer: Layer) -> None:
         settings, ways = layer.settings, direction_weights(self._weights, index, layer)
         gates, units = GATES[settings.kind], settings.units
         directions = []
         for weights in ways:
-            way = _recurrent_arrays(settings, weights)
+            way = _recurrent_arrays(settings, weights, self._arithmetic)
             way["input_bias"] = copied(padded_gates(_input_bias(settings, weights), gates))
             directions.append(way)
         sums = gates * padded_to_unit(units)
@@ -148,15 +118,15 @@ class PackedNetwork:
         """First a linear layer of what the ids bring, then the convolutions; of a state's steps each keeps a ring."""
         hidden, width = self._network.hidden, padded_to_unit(self._network.hidden)
         linear = LayerSettings(kind="dense", units=hidden, activation="linear")
-        directions = [{"input_bias": copied(self._weights["input.bias"], width)}]
+        directions: list[Fields] = [{"input_bias": copied(self._weights["input.bias"], width)}]
         first = self._add(None, "dense", hidden, width, directions, linear)
         self._enter(first, [padded_gates(self._weights["input.weight"], 1)])
         ring = (state_shape(self._network)[1] + ITEMS) * width
         for index, dilation in enumerate(dilations(self._network)):
             weight = self._weights[f"layers.{index}.weight"]  # (2*H, H, K)
-            taps = [packed(padded_gates(np.ascontiguousarray(tap), 2)) for tap in np.moveaxis(weight, 2, 0)]
+            taps = [packed(padded_gates(tap, 2), self._arithmetic) for tap in np.moveaxis(weight, 2, 0)]
             bias = copied(padded_gates(self._weights[f"layers.{index}.bias"], 2))
-            directions = [{"input": copied(np.concatenate(taps)), "input_bias": bias}]
+            directions = [{"input": one_after_the_other(taps), "input_bias": bias}]
             added = self._add(index, "convolution", hidden, 2 * width, directions, linear)
             added.numbers |= {"state": self._state, "place": index, "dilation": dilation}
             self._state += ring
@@ -168,7 +138,7 @@ class PackedNetwork:
         kind: str,
         units: int,
         sums: int,
-        directions: list[dict[str, Floats]],
+        directions: list[Fields],
         settings: LayerSettings,
     ) -> PackedLayer:
         """One more layer, which reads the columns of the one before it and writes columns of its own."""
@@ -190,7 +160,6 @@ class PackedNetwork:
     def _enter(self, layer: PackedLayer, inputs: list[Floats]) -> None:
         """The weights (sums, I) of what enters a layer, of each direction; those of the first may become a table."""
         spread_inputs = [spread(weight, self._parts) for weight in inputs]
-        layer.numbers["inputs"] = spread_inputs[0].shape[1]
         self._parts = [layer.numbers["units"]] * len(layer.directions)
         width = layer.numbers["sums"] * len(inputs)
         ids = self._vocabulary + self._network.padded
@@ -201,7 +170,7 @@ class PackedNetwork:
             self.arrays["table"] = copied(np.concatenate(sums, axis=1) + np.concatenate(biases))
             return
         for way, weight in zip(layer.directions, spread_inputs, strict=True):
-            way["input"] = packed(weight)
+            way["input"] = packed(weight, "float32" if len(self.layers) == 1 else self._arithmetic)
 
     def _sums_of_ids(self, weight: Floats) -> Floats:
         """What each id brings to the sums of the first layer: (sums, I) → (ids, sums)."""
@@ -226,8 +195,7 @@ class PackedNetwork:
         output = np.zeros((padded, features_width(network, self._vocabulary)), np.float32)
         output[: self._vocabulary] = weight
         spread_output = spread(output, parts)
-        self._features = spread_output.shape[1]
-        self.arrays["output"] = packed(spread_output)
+        self._output = self.arrays["output"] = packed(spread_output, self._arithmetic)
         bias = self.arrays["output_bias"] = copied(self._weights["output.bias"], padded)
         bias[self._vocabulary :] = -np.inf  # padding is never likely
 
@@ -245,11 +213,16 @@ class PackedNetwork:
             "state_layers": shape[0], "state_parts": shape[1], "state_units": shape[2],
             "context": context, "padding": int(network.padded),
             "windows": min(MOST_WINDOWS, max(SHARED, windows)) if context else 0,
-            "ahead": 1 if self._backwards else min(SHARED, context), "taps": network.kernel, "features": self._features,
+            "ahead": 1 if self._backwards else min(SHARED, context), "taps": network.kernel,
             "feature_column": 0 if network.attention else self.layers[-1].numbers["to"],
-            "raw": self._raw,
+            "raw": self._raw, "most_bytes": self._most_bytes(),
             "table_stride": first.numbers["sums"] * len(first.directions),
         }  # fmt: skip
+
+    def _most_bytes(self) -> int:
+        """Of the rows that enter matrices of bytes the longest, as a whole number of cache lines."""
+        deep = [each.depth for each in (*self._matrices_of_layers(), self._output) if each.scales is not None]
+        return -(-max(deep, default=0) // ALIGNMENT) * ALIGNMENT
 
     def _reserve_paddings(self) -> None:
         """Room for what a window's paddings leave behind, which is always the same where nothing reads backwards."""
@@ -268,15 +241,15 @@ def _input_bias(settings: LayerSettings, weights: Mapping[str, Floats]) -> Float
     return np.asarray(weights["bias_ih_l0"] + state_bias)
 
 
-def _recurrent_arrays(settings: LayerSettings, weights: Mapping[str, Floats]) -> dict[str, Floats]:
+def _recurrent_arrays(settings: LayerSettings, weights: Mapping[str, Floats], arithmetic: Arithmetic) -> Fields:
     """The fields of pl_direction that read the state."""
     gates, units, weight = GATES[settings.kind], settings.units, weights["weight_hh_l0"]
     if settings.kind != "gru":
-        return {"recurrent": packed(padded_gates(weight, gates))}
+        return {"recurrent": packed(padded_gates(weight, gates), arithmetic)}
     if settings.reset_after:
         bias = copied(weights["bias_hh_l0"][2 * units :], padded_to_unit(units))
-        return {"recurrent": packed(padded_gates(weight, gates)), "recurrent_bias": bias}
+        return {"recurrent": packed(padded_gates(weight, gates), arithmetic), "recurrent_bias": bias}
     return {
-        "recurrent": packed(padded_gates(weight[: 2 * units], 2)),
-        "candidate": packed(padded_gates(weight[2 * units :], 1)),
+        "recurrent": packed(padded_gates(weight[: 2 * units], 2), arithmetic),
+        "candidate": packed(padded_gates(weight[2 * units :], 1), arithmetic),
     }

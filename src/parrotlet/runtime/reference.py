@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from parrotlet.runtime.arithmetic import Arithmetic, rounded_weights
 from parrotlet.runtime.cells import (
     FUNCTIONS,
+    PRODUCTS,
     averaged,
     convolved,
     direction_weights,
@@ -34,9 +36,15 @@ LARGEST_BLOCK = 1 << 22  # floats that enter the layers of all windows evaluated
 
 
 class ReferenceRuntime:
-    """Every network, layer by layer and step by step, as its formulas stand in cells.py."""
+    """Every network, layer by layer and step by step, as its formulas stand in cells.py and arithmetic.py."""
 
-    def __init__(self, network: NetworkSettings, weights: Mapping[str, NDArray[np.float32]], vocabulary: int) -> None:
+    def __init__(
+        self,
+        network: NetworkSettings,
+        weights: Mapping[str, NDArray[np.float32]],
+        vocabulary: int,
+        arithmetic: Arithmetic = "float32",
+    ) -> None:
         self.network = network
         self.weights = checked_weights(network, weights, vocabulary)
         self.vocabulary_size = vocabulary
@@ -45,6 +53,9 @@ class ReferenceRuntime:
         self._features = features_width(network, vocabulary)
         if network.tied:
             self.weights["output.weight"] = self.weights["embedding.weight"]
+        if arithmetic == "int8":
+            self.weights = rounded_weights(self.weights)
+        self._product = PRODUCTS[arithmetic]
 
     def begin(self, rows: int) -> State:
         """The state before any token (B, …): zeros, or with a context no ids yet."""
@@ -75,6 +86,7 @@ class ReferenceRuntime:
         positions: ArrayLike,
         stop: int | None = None,
         banned: Sequence[int] = (),
+        probabilities: bool = True,
     ) -> Written:
         """Up to ``n`` tokens for each row (see Runtime)."""
         request = checked_request(
@@ -82,13 +94,13 @@ class ReferenceRuntime:
             streams, history, positions, stop, banned,
         )  # fmt: skip
         rows = len(request.logits)
-        ids, probabilities = np.zeros((rows, n), np.int64), np.zeros((rows, n), np.float32)
+        ids, told = np.zeros((rows, n), np.int64), np.zeros((rows, n), np.float32)
         lengths = np.zeros(rows, np.int64)
         for row in range(rows):
-            lengths[row] = self._write_row(request, row, ids[row], probabilities[row])
-        return Written(ids, probabilities, lengths, request.logits, request.state)
+            lengths[row] = self._write_row(request, row, ids[row], told[row] if probabilities else None)
+        return Written(ids, told, lengths, request.logits, request.state)
 
-    def _write_row(self, request: Request, row: int, ids: IdArray, probabilities: Floats) -> int:
+    def _write_row(self, request: Request, row: int, ids: IdArray, told: Floats | None) -> int:
         """Fills one row and replaces its logits and state in the request; how many tokens it wrote goes out."""
         logits, hidden = request.logits[row : row + 1], request.state.hidden[row : row + 1]
         start, banned = int(request.positions[row]), request.banned.tolist()
@@ -97,7 +109,8 @@ class ReferenceRuntime:
         for i in range(request.n):
             chances = distribution(logits[0], request.rules, history, start + i, banned, request.stop)
             ids[i] = id = draw(chances, numbers[i])
-            probabilities[i] = own_probability(logits[0], id)
+            if told is not None:
+                told[i] = own_probability(logits[0], id)
             history = np.append(history, id)[-(request.rules.memory or 0) :] if request.rules.memory != 0 else history
             if id == request.stop:
                 return i + 1
@@ -106,7 +119,7 @@ class ReferenceRuntime:
         return request.n
 
     def _logits(self, features: Floats) -> Floats:
-        return rowwise(features, self.weights["output.weight"]) + self.weights["output.bias"]  # (B, T, V)
+        return self._product(features, self.weights["output.weight"]) + self.weights["output.bias"]  # (B, T, V)
 
     def _advance(self, ids: IdArray, hidden: Floats) -> tuple[Floats, Floats]:
         """ids (B, T), state → what enters the output layer (B, T, F), new state."""
@@ -127,7 +140,7 @@ class ReferenceRuntime:
             parts, units = STATE_PARTS[layer.settings.kind], layer.settings.units
             weights = direction_weights(self.weights, index, layer)[0]
             sums = self._sums(ids, x, index, weights["weight_ih_l0"])
-            leaving, last = recurrent(sums, weights, layer.settings, hidden[:, index, :parts, :units])
+            leaving, last = recurrent(sums, weights, layer.settings, self._product, hidden[:, index, :parts, :units])
             after[:, index, :parts, :units] = last
             x = self._joined(x, leaving, index)
         return x, after
@@ -158,7 +171,7 @@ class ReferenceRuntime:
                 continue
             weights = direction_weights(self.weights, index, layer)
             sums = [self._sums(ids, x, index, each["weight_ih_l0"]) for each in weights]
-            x = self._joined(x, window_layer(layer, sums, weights), index)
+            x = self._joined(x, window_layer(layer, sums, weights, self._product), index)
             columns.append(x)
         return (
             averaged(np.concatenate(columns, axis=2), self.weights["attention"]) if self.network.attention else x[:, -1]
@@ -170,7 +183,7 @@ class ReferenceRuntime:
         x = self._sums(ids, np.zeros(0, np.float32), 0, self.weights["input.weight"]) + self.weights["input.bias"]
         for index, dilation in enumerate(dilations(self.network)):
             weight, bias = self.weights[f"layers.{index}.weight"], self.weights[f"layers.{index}.bias"]
-            x, after[:, index] = convolved(x, hidden[:, index], weight, bias, dilation)
+            x, after[:, index] = convolved(x, hidden[:, index], weight, bias, dilation, self._product)
             x = self._normalised(x, index)
         return x, after
 
@@ -178,7 +191,7 @@ class ReferenceRuntime:
         """What enters a layer times its weight, without a bias: (B, T, O). One-hot is a look-up."""
         if index == 0 and self.network.input == "one-hot":
             return np.asarray(weight.T[ids])
-        return rowwise(self._entering(ids) if index == 0 else x, weight)
+        return rowwise(self._entering(ids), weight) if index == 0 else self._product(x, weight)
 
     def _entering(self, ids: IdArray) -> Floats:
         """The embeddings or numbers of ids: (B, T) → (B, T, I)."""
@@ -187,7 +200,7 @@ class ReferenceRuntime:
         return np.asarray((ids / self.vocabulary_size).astype(np.float32)[..., None])
 
     def _dense(self, x: Floats, index: int) -> Floats:
-        sums = rowwise(x, self.weights[f"layers.{index}.weight"]) + self.weights[f"layers.{index}.bias"]
+        sums = self._product(x, self.weights[f"layers.{index}.weight"]) + self.weights[f"layers.{index}.bias"]
         return FUNCTIONS[self._layers[index].settings.activation](sums)
 
     def _joined(self, x: Floats, leaving: Floats, index: int) -> Floats:

@@ -8,18 +8,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet.errors import UsageError
+from parrotlet.runtime.matrices import Matrix
 from parrotlet.runtime.packing import PackedNetwork
 from parrotlet.sampling import LARGEST_DRY_PENALTY, IdArray, Rules
 
-VERSION = 2
+VERSION = 3
 LAYERS = 32
 _number, _double, _pointer = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
+
+
+class CMatrix(ctypes.Structure):
+    """pl_matrix."""
+
+    _fields_ = [
+        *((name, _pointer) for name in ("weights", "scales", "corrections")),
+        *((name, _number) for name in ("depth", "width")),
+    ]
 
 
 class CDirection(ctypes.Structure):
     """pl_direction."""
 
-    _fields_ = [(name, _pointer) for name in ("input", "input_bias", "recurrent", "recurrent_bias", "candidate")]
+    _fields_ = [
+        *((name, CMatrix) for name in ("input", "recurrent", "candidate")),
+        *((name, _pointer) for name in ("input_bias", "recurrent_bias")),
+    ]
 
 
 class CLayer(ctypes.Structure):
@@ -27,7 +40,7 @@ class CLayer(ctypes.Structure):
 
     _fields_ = [
         *((name, _number) for name in ("kind", "units", "padded", "sums", "directions", "final")),
-        *((name, _number) for name in ("activation", "gate", "inputs", "from", "to", "residual")),
+        *((name, _number) for name in ("activation", "gate", "from", "to", "residual")),
         *((name, _number) for name in ("state", "place", "dilation")),
         *((name, _pointer) for name in ("norm_weight", "norm_bias")),
         ("direction", CDirection * 2),
@@ -40,10 +53,11 @@ class CModel(ctypes.Structure):
     _fields_ = [
         *((name, _number) for name in ("layers", "vocabulary", "vocabulary_padded", "width", "most_sums", "state")),
         *((name, _number) for name in ("state_layers", "state_parts", "state_units")),
-        *((name, _number) for name in ("context", "padding", "windows", "ahead", "taps", "features", "feature_column")),
-        *((name, _number) for name in ("raw", "table_stride")),
-        *((name, _pointer) for name in ("table", "raw_table", "attention", "output", "output_bias")),
-        *((name, _pointer) for name in ("padded_states", "padded_items")),
+        *((name, _number) for name in ("context", "padding", "windows", "ahead", "taps", "feature_column")),
+        *((name, _number) for name in ("most_bytes", "raw", "table_stride")),
+        *((name, _pointer) for name in ("table", "raw_table", "attention")),
+        ("output", CMatrix),
+        *((name, _pointer) for name in ("output_bias", "padded_states", "padded_items")),
         ("layer", CLayer * LAYERS),
     ]
 
@@ -93,8 +107,14 @@ def model_structure(packed: PackedNetwork) -> CModel:
     return model
 
 
-def _addresses(arrays: Mapping[str, NDArray[Any]]) -> dict[str, int]:
-    return {name: address(array) for name, array in arrays.items()}
+def _addresses(arrays: Mapping[str, NDArray[Any] | Matrix]) -> dict[str, Any]:
+    return {name: _matrix(each) if isinstance(each, Matrix) else address(each) for name, each in arrays.items()}
+
+
+def _matrix(matrix: Matrix) -> CMatrix:
+    scaled = {"scales": matrix.scales, "corrections": matrix.corrections}
+    pointers = {name: address(array) for name, array in scaled.items() if array is not None}
+    return CMatrix(weights=address(matrix.weights), depth=matrix.depth, width=matrix.width, **pointers)
 
 
 def rules_structure(rules: Rules, stop: int | None, banned: IdArray) -> tuple[CRules, list[NDArray[Any]]]:
