@@ -20,7 +20,7 @@ from bench.environments import python_of
 from bench.harness import Table, data_folder, event, run, score, speed, train, use_utf8
 from bench.held_out import divide
 
-WINDOW = 40  # of the lesson's script
+WINDOW = 60  # of the lesson's script
 KERAS, EVERY, WINDOWED, LARGE = "Keras script", "parrotlet", "parrotlet, windows", "parrotlet, 512 units"
 # As the lesson's network is typed; batch, window, rate and arithmetic are parrotlet's own choice.
 OPTIONS: dict[str, tuple[object, ...]] = {

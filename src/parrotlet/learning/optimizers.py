@@ -11,9 +11,9 @@ from parrotlet.networks.stack import StackedNetwork
 from parrotlet.runtime.shapes import ENTERED
 from parrotlet.settings import TrainingSettings
 
-MOMENTUM = 0.95
+MOMENTUM = 0.9
 FIRST_MOMENT, SMALLEST = 0.9, 1e-8  # of Adam and AdamW
-ITERATIONS = 5
+ITERATIONS = 3  # five bring singular values closer to 1 and nothing more (LOG.md, 2026-11-20)
 # Of one iteration: x becomes (a + b x xᵀ + c (x xᵀ)²) x, which takes singular values from (0, 1] close to 1.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 SHARE_OF_RATE = 0.2  # makes an update as large as AdamW's usually is (Liu et al. 2025, §2.2)

@@ -4,7 +4,7 @@ import math
 
 from parrotlet.learning.machine import matrix_speed
 from parrotlet.runtime.shapes import ENTERED, expected_shapes, layers_of
-from parrotlet.settings import NetworkSettings, Settings
+from parrotlet.settings import NetworkSettings, Settings, TrainingSettings
 
 SIZES = (64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
 READINGS_PER_WEIGHT = 1.1  # least tokens to read for each weight (LOG.md, 2026-11-20)
@@ -15,8 +15,9 @@ MOST_VALIDATION_TOKENS = 10_000  # tell states apart to a hundredth of a bit; wh
 USUAL_SPEED = 4e11  # operations a second that sizes are chosen for where no time is given
 # Of the speed of a large matrix product, what is reached while training.
 SHARE_OF_PEAK = {"lstm": 0.40, "gru": 0.20, "rnn": 0.20, "stack": 0.20, "convolution": 0.20}
-WINDOWS_AT_ONCE = 128  # batch and rate of networks that read windows, with one target each (textgenrnn's)
-WINDOWS_RATE = 4e-3
+WINDOWS_AT_ONCE = 128  # rows of networks that read windows, with one target each (textgenrnn's)
+WINDOWS_OPTIMIZER, WINDOWS_RATE = "adamw", 4e-3
+MUON_RATE = 3.5e-2  # whatever the size (LOG.md, 2026-11-20)
 CONVOLUTIONS = 6  # layers, each looking back twice as far: 64 tokens
 
 
@@ -55,8 +56,10 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
     if "batch" not in chosen:
         batch = WINDOWS_AT_ONCE if network.context else _batch(tokens, training.window)
         training = training.model_copy(update={"batch": batch})
+    if "optimizer" not in chosen and network.context:
+        training = training.model_copy(update={"optimizer": WINDOWS_OPTIMIZER})
     if "learning_rate" not in chosen:
-        rate = WINDOWS_RATE if network.context else _peak_rate(network, training.batch)
+        rate = WINDOWS_RATE if network.context else _peak_rate(network, training)
         training = training.model_copy(update={"learning_rate": rate})
     if training.epochs is not None:
         readings = training.epochs
@@ -94,11 +97,14 @@ def _batch(tokens: int, window: int) -> int:
     return min(64, max(16, 8 * round(tokens / (100 * window) / 8)))
 
 
-def _peak_rate(network: NetworkSettings, batch: int) -> float:
-    """Larger networks and smaller batches want smaller steps."""
+def _peak_rate(network: NetworkSettings, training: TrainingSettings) -> float:
+    """Smaller batches and deeper networks want smaller steps, and larger ones but with Muon, which sees to that."""
     layers = layers_of(network, 1)
+    depth, rows = len(layers) or network.layers, training.batch / 64
+    if training.optimizer == "muon":
+        return float(f"{MUON_RATE * rows**0.25 / depth**0.5:.2g}")
     widest = max((layer.settings.units for layer in layers), default=network.hidden)
-    return float(f"{8e-3 * (512 / widest) ** 0.5 * (batch / 64) ** 0.25 / (len(layers) or network.layers) ** 0.5:.2g}")
+    return float(f"{8e-3 * (512 / widest) ** 0.5 * rows**0.25 / depth**0.5:.2g}")
 
 
 def _dropout(readings: float) -> float:
