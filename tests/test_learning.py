@@ -393,4 +393,7 @@ class TestPlan:
         assert batches == [16, 32, 64]
 
     def test_weights_are_counted(self):
-        assert weights_in(NetworkSettings(hidden=10, embedding=5, layers=2), 7) == 4 * (10 * 5 + 3 * 100) + 70
+        assert (
+            weights_in(NetworkSettings(hidden=10, embedding=5, layers=2), 7) == 4 * 3 * 100 + 70
+        )  # letters are looked up
+        assert weights_in(NetworkSettings(hidden=10, embedding=5, layers=2), 1000) == 4 * (10 * 5 + 3 * 100) + 10_000

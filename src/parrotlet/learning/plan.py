@@ -2,19 +2,26 @@
 
 import math
 
+from parrotlet.learning.learner import choose_device, choose_precision
 from parrotlet.learning.machine import matrix_speed
+from parrotlet.networks.compiled import arithmetic
 from parrotlet.runtime.shapes import ENTERED, expected_shapes, layers_of
 from parrotlet.settings import NetworkSettings, Settings, TrainingSettings
 
-SIZES = (64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
-READINGS_PER_WEIGHT = 1.1  # least tokens to read for each weight (LOG.md, 2026-11-20)
+SIZES = (64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
+# What a size costs in bits per character where it is read too little or the text too often (LOG.md, 2026-11-20).
+READINGS_PER_WEIGHT, UNREAD_COST = 5.5, 0.02
+FRESH_EPOCHS, STALE_COST = 5.0, 0.1
 WEIGHTS_PER_TOKEN = 8  # most weights for each token of the corpus
 VALIDATION_SHARE = 0.01  # most tokens to validate on, of those that are read: 20 times takes a twentieth of the time
 LEAST_VALIDATION_TOKENS = 2_000
 MOST_VALIDATION_TOKENS = 10_000  # tell states apart to a hundredth of a bit; what is held back is not learned from
+FEW_SYMBOLS = 512  # whose sums at the input are looked up in a table
 USUAL_SPEED = 4e11  # operations a second that sizes are chosen for where no time is given
-# Of the speed of a large matrix product, what is reached while training.
+# Of the speed of a large matrix product, what is reached while training, by torch's own layers and by compiled ones.
 SHARE_OF_PEAK = {"lstm": 0.40, "gru": 0.20, "rnn": 0.20, "stack": 0.20, "convolution": 0.20}
+COMPILED_SHARE = 0.64
+LONG_TEXT, LONG_WINDOW = 300_000, 128  # tokens from which there are steps enough for longer ones
 WINDOWS_AT_ONCE = 128  # rows of networks that read windows, with one target each (textgenrnn's)
 WINDOWS_OPTIMIZER, WINDOWS_RATE = "adamw", 4e-3
 MUON_RATE = 3.5e-2  # whatever the size (LOG.md, 2026-11-20)
@@ -30,7 +37,7 @@ def weights_in(network: NetworkSettings, vocabulary: int, context: int = 1) -> i
     """Weights that are multiplied with for a prediction, those before the output layer ``context`` times."""
     sizes = {name: math.prod(shape) for name, shape in expected_shapes(network, vocabulary).items() if len(shape) > 1}
     output = network.hidden * vocabulary if network.tied else sizes.pop("output.weight")
-    looked_up = {"embedding.weight"} | (ENTERED if network.input == "one-hot" else set())
+    looked_up = {"embedding.weight"} | (ENTERED if network.input == "one-hot" or vocabulary <= FEW_SYMBOLS else set())
     inner = sum(size for name, size in sizes.items() if name not in looked_up)
     return inner * context + output
 
@@ -44,7 +51,7 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
     chosen = settings.network.model_fields_set | settings.training.model_fields_set
     network, training = settings.network, settings.training
     speed = matrix_speed(training) if seconds else USUAL_SPEED  # a run counted in steps is the same on any machine
-    operations = (seconds or 60.0) * speed * SHARE_OF_PEAK[network.kind]
+    operations = (seconds or 60.0) * speed * _share_of_peak(network, training)
     if network.kind == "convolution" and "layers" not in chosen:
         network = network.model_copy(update={"layers": CONVOLUTIONS})
     if "hidden" not in chosen and network.kind != "stack":
@@ -53,6 +60,8 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
         network = network.model_copy(update={"embedding": network.hidden})
     elif "embedding" not in chosen:  # words and syllables need more room than letters
         network = network.model_copy(update={"embedding": min(network.hidden, 64 if vocabulary <= 512 else 128)})
+    if "window" not in chosen and not network.context and tokens >= LONG_TEXT:
+        training = training.model_copy(update={"window": LONG_WINDOW})
     if "batch" not in chosen:
         batch = WINDOWS_AT_ONCE if network.context else _batch(tokens, training.window)
         training = training.model_copy(update={"batch": batch})
@@ -70,8 +79,6 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
         readings = operations / (6 * weights_in(network, vocabulary, network.context or 1)) * training.stride / tokens
     if "dropout_output" not in chosen:
         network = network.model_copy(update={"dropout_output": _dropout(readings)})
-    if "dropout_input" not in chosen and network.input == "learned":
-        network = network.model_copy(update={"dropout_input": _dropout(readings) / 2})
     if "validation" not in chosen:
         affordable = max(VALIDATION_SHARE * readings * tokens / training.stride, LEAST_VALIDATION_TOKENS)
         share = min(training.validation, min(affordable, MOST_VALIDATION_TOKENS) / tokens)
@@ -79,16 +86,27 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
     return settings.model_copy(update={"network": network, "training": training})
 
 
+def _share_of_peak(network: NetworkSettings, training: TrainingSettings) -> float:
+    device = choose_device(training.device)
+    compiled = network.kind == "lstm" and arithmetic(device, choose_precision(training.precision, device), SIZES[0])
+    return COMPILED_SHARE if compiled else SHARE_OF_PEAK[network.kind]
+
+
 def _sized(network: NetworkSettings, vocabulary: int, operations: float, tokens: int) -> NetworkSettings:
-    """The largest size that time and text allow: reading a token takes 6 operations a weight (Kaplan 2020, §2.1)."""
-    best = network.model_copy(update={"hidden": SIZES[0]})
+    """The size that costs least, of equals the largest; a token takes 6 operations a weight (Kaplan 2020, §2.1).
+
+    A network is read too little where its weights see too few tokens, the text too often where it is learned by heart.
+    """
+    best, least = network, math.inf
     for size in SIZES:
         trial = network.model_copy(update={"hidden": size} | ({"embedding": size} if network.tied else {}))
-        weights = weights_in(trial, vocabulary)
-        learned = weights - size * vocabulary / 2  # most words are rare: their rows need not all be learned well
+        learned = weights_in(trial, vocabulary) - size * vocabulary / 2  # most words are rare: not all rows need much
         read = operations / (6 * weights_in(trial, vocabulary, network.context or 1))
-        if read >= READINGS_PER_WEIGHT * learned and learned <= WEIGHTS_PER_TOKEN * tokens:
-            best = trial
+        unread = max(0.0, math.log(READINGS_PER_WEIGHT * learned / read))
+        stale = max(0.0, math.log(read / tokens / FRESH_EPOCHS))
+        cost = UNREAD_COST * unread**2 + STALE_COST * stale**2
+        if cost <= least and (learned <= WEIGHTS_PER_TOKEN * tokens or size == SIZES[0]):
+            best, least = trial, cost
     return best
 
 
@@ -109,5 +127,5 @@ def _peak_rate(network: NetworkSettings, training: TrainingSettings) -> float:
 
 def _dropout(readings: float) -> float:
     """More dropout the more often the whole text is read."""
-    steps = ((0.5, 0.0), (6, 0.1), (10, 0.2), (15, 0.3), (20, 0.4))
+    steps = ((0.5, 0.0), (4.8, 0.1), (8, 0.2), (12, 0.3), (20, 0.4))
     return next((share for most, share in steps if readings <= most), 0.5)
