@@ -136,7 +136,7 @@ def test_settings_that_do_not_touch_the_text_leave_figures_comparable() -> None:
     found = compare(model(), model(network={"hidden": 16, "kind": "gru"}, training={"optimizer": "sgd"}))
     assert not found.models[1].validation_apart and len(found.gains) == 1
     assert found.settings == {
-        **{"network.kind": ("lstm", "gru"), "network.hidden": (8, 16), "training.optimizer": ("adamw", "sgd")}
+        **{"network.kind": ("lstm", "gru"), "network.hidden": (8, 16), "training.optimizer": ("muon", "sgd")}
     }
 
 
