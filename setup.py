@@ -1,4 +1,4 @@
-"""Builds the optional compiled paths; without a C compiler the package installs, writes with numpy, trains with torch."""
+"""Builds the optional compiled paths; without a C compiler the package writes with numpy and trains with torch."""
 
 from pathlib import Path
 
