@@ -59,7 +59,8 @@ def test_it_learns(corpus):
     figures = [event.validation for event in events if isinstance(event, Evaluated)]
     assert len(figures) == 4
     assert figures[-1] < 0.6 * figures[0] or figures[-1] < 1.5
-    assert running.bundle.card.validation_bits_per_character == min(figures)
+    alike = [figure for place, figure in enumerate(figures) if figure <= 1.005 * min(figures[: place + 1])]
+    assert running.bundle.card.validation_bits_per_character == alike[-1]  # the latest that none before outdid
 
 
 @pytest.mark.parametrize("stop_at", [1, 7, 20, 33])

@@ -31,7 +31,7 @@ class Progress:
     index: int = 0  # of the next batch in this epoch
     seconds: float = 0.0
     evaluations: int = 0
-    best: float | None = None  # lowest validation bits per character
+    best: float | None = None  # validation bits per character of the state that is kept
     lowest: float | None = None  # lowest figure that decides which states get a file of their own
     stale: int = 0  # evaluations since the best one
     loss_tokens: int = 0

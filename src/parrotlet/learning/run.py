@@ -27,6 +27,7 @@ from parrotlet.writer import Writer
 
 STEP_SECONDS = 0.25
 CHECKPOINT_SECONDS = 60.0
+ALIKE = 0.005  # figures on what is held back that tell nothing apart: the later state has learnt more
 MOST_EVALUATIONS = 20  # unless asked for otherwise
 STEPS_BETWEEN, SECONDS_BETWEEN = 25, 3.0  # at least, between two of them
 LEAST_SHARE_TO_LEARN = 0.2  # of a budget in minutes, whatever reading the text took of it
@@ -166,11 +167,12 @@ class Loop:
             validation = nats / math.log(2) / self._validation_characters
             if not math.isfinite(validation):
                 return False
-        better = validation is None or progress.best is None or validation < progress.best
+        before = [record["validation"] for record in progress.history if record["validation"] is not None]
+        least = min(before, default=math.inf)
+        better = validation is None or validation <= least * (1 + ALIKE)
+        progress.stale = 0 if validation is None or validation < least else progress.stale + 1
         if better:
-            progress.best, progress.stale, self._best = validation, 0, weights
-        else:
-            progress.stale += 1
+            progress.best, self._best = validation, weights
         progress.evaluations += 1
         learner.forget_loss()
         epoch, seconds = self._epoch(), self._seconds()
