@@ -12,6 +12,12 @@ Kind = Literal["text", "lines", "csv", "json"]
 SEED = 0
 
 
+def numbered(text: str) -> tuple[list[int], int]:
+    """Each character by its number in the order of the alphabet, and how many characters that has."""
+    number = {symbol: index for index, symbol in enumerate(sorted(set(text)))}
+    return [number[symbol] for symbol in text], len(number)
+
+
 def divide(source: Path, kind: Kind, fields: Sequence[str], folder: Path) -> tuple[Path, Path]:
     """Write ``train`` and ``held_out`` into ``folder``, with the suffix of ``source``.
 

@@ -18,6 +18,7 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn.functional import cross_entropy  # noqa: E402
 
+from bench.held_out import numbered  # noqa: E402
 from bench.windows import carried_nats, windowed_nats  # noqa: E402
 
 EMBEDDING, RATE = 64, 4e-3
@@ -78,11 +79,10 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     torch.manual_seed(chosen.seed)
     text = chosen.file.read_text(encoding="utf-8")
-    text = text.lower() if chosen.lower else text
-    number = {symbol: index for index, symbol in enumerate(sorted(set(text)))}
-    ids = torch.tensor([number[symbol] for symbol in text])
+    numbers, symbols = numbered(text.lower() if chosen.lower else text)
+    ids = torch.tensor(numbers)
     cut = len(ids) * 9 // 10
-    model = Prototype(len(number), chosen.hidden)
+    model = Prototype(symbols, chosen.hidden)
     seconds, precision = 5 if chosen.quick else chosen.seconds, getattr(torch, chosen.precision)
     steps, speed = train(model, ids[:cut], seconds, chosen.batch, chosen.window, precision)
     seconds = time.perf_counter() - STARTED

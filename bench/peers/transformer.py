@@ -22,6 +22,7 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn.functional import cross_entropy, gelu, linear, scaled_dot_product_attention  # noqa: E402
 
+from bench.held_out import numbered  # noqa: E402
 from bench.windows import windowed_nats  # noqa: E402
 
 LAYERS, HEADS, WIDTH = 4, 4, 128
@@ -110,11 +111,10 @@ def main(arguments: list[str]) -> int:
         chosen.steps, chosen.seconds = 50, None
     torch.manual_seed(chosen.seed)
     text = chosen.file.read_text(encoding="utf-8")
-    text = text.lower() if chosen.lower else text
-    number = {symbol: index for index, symbol in enumerate(sorted(set(text)))}
-    ids = torch.tensor([number[symbol] for symbol in text])
+    numbers, symbols = numbered(text.lower() if chosen.lower else text)
+    ids = torch.tensor(numbers)
     cut = len(ids) * 9 // 10
-    model = Transformer(len(number), chosen.context)
+    model = Transformer(symbols, chosen.context)
     steps = train(model, ids[:cut], chosen)
     seconds = time.perf_counter() - STARTED
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.held_out import numbered
 from bench.study.candidates import Candidate
 from parrotlet.dataset.batches import Batch, Batches, StreamBatches
 from parrotlet.dataset.encoded import Encoded, Split
@@ -83,8 +84,8 @@ def run(
     text: str, candidate: Candidate, seconds: float, seed: int, usual: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Train on the first nine tenths for so long and score the last tenth once; a record of it."""
-    number = {symbol: index for index, symbol in enumerate(sorted(set(text)))}
-    ids = np.array([number[symbol] for symbol in text] + [0], np.int64)
+    numbers, symbols = numbered(text)
+    ids = np.array([*numbers, 0], np.int64)
     border, end = int(len(text) * 0.9), len(text)
     encoded = Encoded(ids, np.array([0, end]), np.zeros(1, np.uint64), "text", 0, end)
     split = Split(np.array([[0, border]]), np.array([[border, end]]), np.uint64(0))
@@ -92,15 +93,15 @@ def run(
         "network": {**usual.get("network", {}), **candidate.network},
         "training": {"minutes": seconds / 60, "seed": seed, **usual.get("training", {}), **candidate.training},
     }
-    settings = plan(parse_settings(given), border, len(number), seconds)
+    settings = plan(parse_settings(given), border, symbols, seconds)
     start, teacher, share = time.perf_counter(), None, candidate.teacher
     if share:
-        teacher = new_learner(settings, len(number), Candidate("teacher"))
-        learn(teacher, training_batches(encoded, split, settings, len(number)), start, share * seconds)
+        teacher = new_learner(settings, symbols, Candidate("teacher"))
+        learn(teacher, training_batches(encoded, split, settings, symbols), start, share * seconds)
         teacher.network.eval()
         teacher.state = None
-    learner = new_learner(settings, len(number), candidate, teacher)
-    batches = training_batches(encoded, split, settings, len(number))
+    learner = new_learner(settings, symbols, candidate, teacher)
+    batches = training_batches(encoded, split, settings, symbols)
     steps = learn(learner, batches, start + share * seconds, (1 - share) * seconds)
     taken = time.perf_counter() - start
     nats, count = learner.measure(

@@ -122,8 +122,8 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
     with open_container(path) as file:
         header = read_header(file, name)
         parts = _parts(header, name)
-        settings = _section(Settings, parts["settings"], f"{name}: settings")
-        card = _section(Card, parts["card"], f"{name}: card")
+        settings = checked_section(Settings, parts["settings"], f"{name}: settings")
+        card = checked_section(Card, parts["card"], f"{name}: card")
         if not isinstance(parts["report"], dict):
             raise ParrotletError(f"{name}: report must be an object")
         tokenizer = _tokenizer(parts["tokenizer"], name)
@@ -157,7 +157,8 @@ def _parts(header: Header, name: str) -> Parts:
     return parts
 
 
-def _section(kind: type[AnySection], data: Any, what: str) -> AnySection:
+def checked_section(kind: type[AnySection], data: Any, what: str) -> AnySection:
+    """Data of a file as a model; raises ParrotletError with one line on the first thing that is wrong."""
     try:
         return kind.model_validate(data)
     except ValidationError as error:

@@ -55,7 +55,8 @@ class ContextNetwork(StackedNetwork):
             counted = lengths if layer.bidirectional else None
             leaving, after = run_layer(self.layers[index], entering, lengths=counted)  # (N, W, D * H), (N, S, D * H)
             if index == self.recurrent - 1 and not self.settings.attention:
-                entering = _newest(values_of(entering), lengths)  # (N, X)
+                if self.settings.residual and index:  # what entered the first layer is never added
+                    entering = _newest(values_of(entering), lengths)  # (N, X)
                 both_ends = layer.final and layer.bidirectional
                 leaving = after[:, 0] if both_ends else _newest(leaving, lengths)  # (N, D * H)
             entering = self._leave(index, leaving, entering)

@@ -24,11 +24,10 @@ def summed_cross_entropy(
     ``hidden`` (N, H); ``output`` the layer that gives logits (N, V); ``targets`` (N,) int64, where ``ignored`` predicts
     nothing; ``precision`` is the type of the products.
     """
-    kind = arithmetic(hidden.device, precision, output.in_features)
-    if kind is not None and output.out_features < WORTH_CHUNKING:
-        return compiled_cross_entropy(kind, hidden, output.weight, output.bias, targets)
     if output.out_features >= WORTH_CHUNKING:
         return cast(Tensor, _LinearCrossEntropy.apply(hidden, output.weight, output.bias, targets, ignored, precision))  # type: ignore[no-untyped-call]
+    if (kind := arithmetic(hidden.device, precision, output.in_features)) is not None:
+        return compiled_cross_entropy(kind, hidden, output.weight, output.bias, targets)
     logits = hidden.to(precision) @ output.weight.to(precision).T  # (N, V)
     return nn.functional.cross_entropy(logits.float() + output.bias, targets, ignore_index=ignored, reduction="sum")
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from parrotlet.errors import ParrotletError
+from parrotlet.bundle import checked_section
 from parrotlet.settings import Section
 
 MOST = 10**15
@@ -65,14 +65,7 @@ class Report(Section):
     @classmethod
     def read(cls, data: Mapping[str, Any], name: str) -> "Report | None":
         """The report card of a model file, None where it has none; raises ParrotletError where it is none."""
-        if not data:
-            return None
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part)[:80] for part in first["loc"])
-            raise ParrotletError(f"{name}: report card: {where}: {' '.join(first['msg'].split())}") from error
+        return checked_section(cls, data, f"{name}: report card") if data else None
 
     @property
     def sentence(self) -> str:

@@ -81,23 +81,10 @@ static int64_t buffered(int64_t rows, int64_t group) {
 #define SMALL uint16_t /* gates as float16: they lie between -1 and 1 */
 #define GROUP 2
 #define MOST_ROWS 6
-#define VECTOR __m512
 #define LOAD_GROUPS(p) _mm512_loadu_ps((const float *)(const void *)(p))
 #define BROADCAST_GROUP(p) _mm512_castsi512_ps(_mm512_set1_epi32(*(const int32_t *)(const void *)(p)))
 #define MULTIPLY_ADD(sum, a, b) _mm512_dpbf16_ps(sum, (__m512bh)(a), (__m512bh)(b))
-#define LOAD(p) _mm512_loadu_ps(p)
-#define STORE(p, v) _mm512_storeu_ps(p, v)
-#define SET(x) _mm512_set1_ps(x)
-#define ADD(a, b) _mm512_add_ps(a, b)
-#define SUB(a, b) _mm512_sub_ps(a, b)
-#define MUL(a, b) _mm512_mul_ps(a, b)
-#define MIN(a, b) _mm512_min_ps(a, b)
-#define MAX(a, b) _mm512_max_ps(a, b)
-#define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define FNMA(a, b, c) _mm512_fnmadd_ps(a, b, c)
-#define ROUND(x) _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
-#define SCALE(x, power) _mm512_scalef_ps(x, power)
-#define RECIPROCAL(x) reciprocal_512(x)
+#include "avx512.h"
 #define LOAD_NUMBERS(p) widened(p)
 #define STORE_NUMBERS(p, v) _mm256_storeu_si256((__m256i *)(void *)(p), (__m256i)_mm512_cvtneps_pbh(v))
 #define LOAD_SMALL(p) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p)))
@@ -135,23 +122,10 @@ INLINE WIDE_TARGET __m512 reciprocal_512(__m512 x) {
 #define SMALL float
 #define GROUP 1
 #define MOST_ROWS 6
-#define VECTOR __m512
 #define LOAD_GROUPS(p) _mm512_loadu_ps(p)
 #define BROADCAST_GROUP(p) _mm512_set1_ps(*(p))
 #define MULTIPLY_ADD(sum, a, b) _mm512_fmadd_ps(a, b, sum)
-#define LOAD(p) _mm512_loadu_ps(p)
-#define STORE(p, v) _mm512_storeu_ps(p, v)
-#define SET(x) _mm512_set1_ps(x)
-#define ADD(a, b) _mm512_add_ps(a, b)
-#define SUB(a, b) _mm512_sub_ps(a, b)
-#define MUL(a, b) _mm512_mul_ps(a, b)
-#define MIN(a, b) _mm512_min_ps(a, b)
-#define MAX(a, b) _mm512_max_ps(a, b)
-#define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define FNMA(a, b, c) _mm512_fnmadd_ps(a, b, c)
-#define ROUND(x) _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
-#define SCALE(x, power) _mm512_scalef_ps(x, power)
-#define RECIPROCAL(x) reciprocal_512(x)
+#include "avx512.h"
 #define LOAD_NUMBERS(p) _mm512_loadu_ps(p)
 #define STORE_NUMBERS(p, v) _mm512_storeu_ps(p, v)
 #define LOAD_SMALL(p) _mm512_loadu_ps(p)
