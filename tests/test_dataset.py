@@ -1,6 +1,6 @@
 """Laws of the dataset: targets one later, nothing lost or read twice, order a pure function of (seed, epoch, index)."""
 
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from parrotlet.dataset import (
     training_batches,
     validation_batches,
 )
-from parrotlet.dataset.encoded import smallest_type
+from parrotlet.dataset.encoded import Encoded, smallest_type
 from parrotlet.dataset.shuffle import Shuffled
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.settings import TokenizerSettings, parse_settings
@@ -145,6 +145,38 @@ def test_validation_and_training_share_nothing(tmp_path, form):
         d for d, h in zip(documents, held, strict=True) if not h
     }
     assert 0.03 < held.mean() < 0.25
+
+
+def test_pieces_of_a_long_text_are_held_back_and_its_end_is_learned_from(tmp_path):
+    encoded, _ = encode(["ab" * 30_000, "cd" * 1000], "text", tmp_path)
+    division = split(encoded, 0.1)
+    *pieces, tail = division.validation.tolist()
+    assert len(pieces) == 6 and all(stop - start == 1000 for start, stop in pieces)
+    assert [round((start + stop) / 2 / 60_001, 3) for start, stop in pieces] == [0.083, 0.25, 0.417, 0.583, 0.75, 0.917]
+    assert tail == [encoded.tokens - 200, encoded.tokens]  # too little of it for two
+
+
+@given(
+    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=8).filter(lambda lengths: sum(lengths) > 3),
+    share=st.floats(0, 0.5),
+    piece=st.integers(1, 9),
+    context=st.integers(1, 9),
+)
+def test_every_position_of_a_long_text_is_on_one_side(lengths, share, piece, context):
+    starts = np.cumsum([0, *lengths])
+    encoded = Encoded(np.arange(starts[-1] + 1), starts, np.zeros(len(lengths), np.uint64), "text", 0, starts[-1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("parrotlet.dataset.encoded.LEAST_PIECE", piece)
+        division = split(encoded, share)
+    sides = [[set(range(*each)) for each in ranges] for ranges in (division.train, division.validation)]
+    assert all(each for each in chain(*sides))
+    assert sorted(p for each in chain(*sides) for p in each) == list(range(encoded.tokens))
+    assert sum(map(len, sides[1])) == int(encoded.tokens * share)
+    documents = [set(range(*each)) for each in pairwise(starts)]
+    assert all(any(each <= document for document in documents) for each in chain(*sides))
+    for batch in every_batch(learned_from(encoded, division, 3, 8, 1, {"context": context})):
+        for row in np.concatenate([batch.context[:, 1:], batch.inputs], 1):  # every id is its own position here
+            assert any(set(row[row != V]) <= each for each in sides[0])
 
 
 def test_two_documents_leave_one_on_each_side(tmp_path):

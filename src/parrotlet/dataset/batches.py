@@ -13,13 +13,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from parrotlet.dataset.encoded import DOCUMENTS_AT_ONCE, Encoded, Split
+from parrotlet.dataset.encoded import DOCUMENTS_AT_ONCE, Encoded, Ranges, Split
 from parrotlet.dataset.shuffle import generator
 
 NOTHING = -1  # the target of a position that is padding: nothing to predict there
 MOST_ROWS = 1024  # of very short documents side by side
-
-Ranges = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

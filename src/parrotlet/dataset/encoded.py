@@ -22,10 +22,12 @@ from parrotlet.errors import ParrotletError
 from parrotlet.tokenizers import Tokenizer
 
 IdArray = npt.NDArray[np.integer[Any]]
+Ranges = npt.NDArray[np.int64]
 
 DOCUMENTS_AT_ONCE = 65_536
 MOST_LABELS = 10_000  # of one column
 EXCERPT_TRIES = 1000
+MOST_PIECES, LEAST_PIECE = 10, 1000  # of a long text that are held back, and the tokens of each
 
 
 class LabelNumbers:
@@ -174,36 +176,59 @@ def _encode_pieces(
 class Split:
     """Which positions train and which validate.
 
-    Long text: ``train`` and ``validation`` are (n, 2) ranges of positions [start, stop); validation is each
-    document's tail. Short documents: those whose hash is below ``threshold`` validate, so that duplicates fall on
-    one side; the ranges are empty and the batches ask :meth:`Split.validates` shard by shard.
+    Long text: ``train`` and ``validation`` are (n, 2) ranges of positions [start, stop), in order, none of them empty
+    and none across two documents (see :func:`split`). Short documents: those whose hash is below ``threshold``
+    validate, so that duplicates fall on one side; the ranges are empty and the batches ask :meth:`Split.validates`
+    shard by shard.
     """
 
-    train: npt.NDArray[np.int64]
-    validation: npt.NDArray[np.int64]
+    train: Ranges
+    validation: Ranges
     threshold: np.uint64
 
     def validates(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         return hashes < self.threshold
 
+    def around(self, places: IdArray) -> Ranges:
+        """The training range that each position of a long text lies in, or one beside it if it is held back: (B, 2)."""
+        return self.train[np.maximum(np.searchsorted(self.train[:, 0], places, side="right") - 1, 0)]
+
 
 def split(encoded: Encoded, share: float) -> Split:
-    """Hold back ``share`` of the tokens to choose the best state by."""
+    """Hold back ``share`` of the tokens to choose the best state by.
+
+    Of a long text pieces that are spread evenly over it: what follows a text is most like its end, so the end is there
+    to learn from. Where there is too little for two pieces, the end is held back.
+    """
     empty = np.empty((0, 2), np.int64)
     if encoded.form == "lines":
         return Split(empty, empty, _threshold(encoded, share))
-    starts, stops = np.asarray(encoded.starts[:-1]), np.asarray(encoded.starts[1:])
-    held = np.diff(np.floor(np.asarray(encoded.starts) * share)).astype(np.int64)  # rounded over all documents
-    cuts = stops - held
-    validation = np.stack([cuts, stops], axis=1)  # (D, 2)
-    return Split(np.stack([starts, cuts], axis=1), validation[cuts < stops], np.uint64(0))
+    starts, lengths = np.asarray(encoded.starts), np.diff(encoded.starts)  # (D + 1,), (D,)
+    held = np.diff(np.floor(starts * share)).astype(np.int64)  # (D,), rounded over all documents
+    pieces = np.clip(held // LEAST_PIECE, 1, MOST_PIECES)  # (D,)
+    document = np.repeat(np.arange(len(held)), pieces)  # of each piece: (P,)
+    index = np.arange(len(document)) - np.repeat(np.cumsum(pieces) - pieces, pieces)  # within its document: (P,)
+    part, size = (_parts(total[document], index, pieces[document]) for total in (lengths, held))  # (P, 2)
+    room = part[:, 1] - part[:, 0] - (size[:, 1] - size[:, 0])  # the rest of the part that the piece is taken from
+    begin = starts[document] + part[:, 0] + np.where(pieces[document] > 1, room // 2, room)
+    validation = np.stack([begin, begin + size[:, 1] - size[:, 0]], axis=1)  # (P, 2)
+    validation = validation[validation[:, 1] > begin]
+    borders = np.unique(np.concatenate([starts, validation.ravel()]))
+    ranges = np.stack([borders[:-1], borders[1:]], axis=1)
+    return Split(ranges[~np.isin(borders[:-1], validation[:, 0])], validation, np.uint64(0))
+
+
+def _parts(totals: Ranges, index: Ranges, parts: Ranges) -> Ranges:
+    """Where part ``index`` of so many equal parts of each total begins and ends: (P, 2)."""
+    return np.stack([totals * index // parts, totals * (index + 1) // parts], axis=1)
 
 
 def trained(encoded: Encoded, division: Split, places: IdArray, documents: IdArray) -> npt.NDArray[np.bool_]:
     """Which of these positions, each in its document, are not held back: (B,)."""
     if encoded.form == "lines":
         return ~division.validates(encoded.hashes[documents])
-    return np.asarray(places < division.train[documents, 1])
+    start, stop = division.around(places).T  # (B,)
+    return np.asarray((start <= places) & (places < stop))
 
 
 def any_trained(encoded: Encoded, division: Split) -> bool:
@@ -225,7 +250,7 @@ def excerpt(encoded: Encoded, division: Split, length: int, seed: int, number: i
     random = generator(seed, number)
     places = random.integers(0, encoded.tokens, EXCERPT_TRIES)
     documents = np.searchsorted(encoded.starts, places, side="right") - 1
-    firsts = encoded.starts[documents] + 1
+    firsts = (encoded.starts[documents] if encoded.form == "lines" else division.around(places)[:, 0]) + 1
     found = np.flatnonzero(trained(encoded, division, places, documents) & (places >= firsts))
     if not len(found):
         return encoded.ids[:0]

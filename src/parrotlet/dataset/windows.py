@@ -71,9 +71,10 @@ class WindowBatches:
         kept = trained(self._encoded, self._split, chosen, document)
         if self._encoded.form == "lines":
             return kept
-        start, stop = self._split.train[document].T  # a long text's range is its document without the tail
+        start, stop = self._split.around(chosen).T  # (B,)
         full = chosen - start >= self._context - 1
-        return np.asarray(kept & (full | (stop - start <= self._context)))
+        short = (start == self._encoded.starts[document]) & (stop - start <= self._context)
+        return np.asarray(kept & (full | short))
 
 
 class SequenceBatches:
