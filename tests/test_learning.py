@@ -368,6 +368,14 @@ class TestPlan:
         often = plan(settings, 10_000, 80, None).network.dropout_output
         assert often > plan(parse_settings({"training": {"epochs": 2}}), 10_000, 80, None).network.dropout_output
 
+    def test_a_large_network_for_a_small_text_is_held_down(self):
+        settings = parse_settings({"network": {"hidden": 256}, "training": {"epochs": 5}})
+        little, much = (plan(settings, tokens, 80, None) for tokens in (50_000, 10_000_000))
+        assert little.training.weight_decay > much.training.weight_decay > 0
+        assert little.network.dropout_output > much.network.dropout_output
+        own = parse_settings({"training": {"epochs": 5, "weight_decay": 0.02}})
+        assert plan(own, 100_000, 80, None).training.weight_decay == 0.02
+
     def test_a_share_to_validate_on_that_was_asked_for_is_kept(self):
         settings = parse_settings({"training": {"steps": 100, "validation": 0.2}})
         assert plan(settings, 1_000_000, 80, None).training.validation == 0.2

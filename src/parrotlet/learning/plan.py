@@ -25,6 +25,7 @@ LONG_TEXT, LONG_WINDOW = 300_000, 128  # tokens from which there are steps enoug
 WINDOWS_AT_ONCE = 128  # rows of networks that read windows, with one target each (textgenrnn's)
 WINDOWS_OPTIMIZER, WINDOWS_RATE = "adamw", 4e-3
 MUON_RATE = 3.5e-2  # whatever the size (LOG.md, 2026-11-20)
+DECAY, LEAST_DECAY, MOST_DECAY = 0.14, 0.1, 0.5  # of Muon: with a weight for each token; least; most
 CONVOLUTIONS = 6  # layers, each looking back twice as far: 64 tokens
 
 
@@ -77,8 +78,11 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
         readings = training.steps * at_once / tokens
     else:
         readings = operations / (6 * weights_in(network, vocabulary, network.context or 1)) * training.stride / tokens
+    crowding = (weights_in(network, vocabulary) / tokens) ** 0.5  # how easily the text is learned by heart
     if "dropout_output" not in chosen:
-        network = network.model_copy(update={"dropout_output": _dropout(readings)})
+        network = network.model_copy(update={"dropout_output": _dropout(readings * crowding)})
+    if "weight_decay" not in chosen and training.optimizer == "muon":
+        training = training.model_copy(update={"weight_decay": _decay(crowding, training)})
     if "validation" not in chosen:
         affordable = max(VALIDATION_SHARE * readings * tokens / training.stride, LEAST_VALIDATION_TOKENS)
         share = min(training.validation, min(affordable, MOST_VALIDATION_TOKENS) / tokens)
@@ -125,7 +129,13 @@ def _peak_rate(network: NetworkSettings, training: TrainingSettings) -> float:
     return float(f"{8e-3 * (512 / widest) ** 0.5 * rows**0.25 / depth**0.5:.2g}")
 
 
-def _dropout(readings: float) -> float:
-    """More dropout the more often the whole text is read."""
-    steps = ((0.5, 0.0), (4.8, 0.1), (8, 0.2), (12, 0.3), (20, 0.4))
-    return next((share for most, share in steps if readings <= most), 0.5)
+def _decay(crowding: float, training: TrainingSettings) -> float:
+    """Large networks want more; small batches less, whose noise already keeps a text from being learned by heart."""
+    wanted = DECAY * crowding * (training.batch * training.window / 8192) ** 0.5
+    return float(f"{min(MOST_DECAY, max(LEAST_DECAY, wanted)):.2g}")
+
+
+def _dropout(learned_by_heart: float) -> float:
+    """More dropout the more often the whole text is read, and the more weights there are for each of its tokens."""
+    steps = ((0.3, 0.0), (4.5, 0.1), (6, 0.2), (10, 0.3), (15, 0.4))
+    return next((share for most, share in steps if learned_by_heart <= most), 0.5)
