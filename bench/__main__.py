@@ -14,6 +14,7 @@ ROWS = {
     "keras-quality": "how soon the lesson's script is overtaken, in bits per character; 4 minutes",
     "peers": "the Keras script, textgenrnn itself and a small transformer, each beside parrotlet; 6 minutes",
     "quality": "bits per character after 1-15 minutes beside the plain prototype and a transformer; long",
+    "penn": "the Penn Treebank by letter and by word, 20 minutes each; --choose",
     "writing": "characters per second of the public generate, beside a plain torch loop; --network shapes",
     "startup": "time of --help, of the import and to the first character of generate, warm and cold",
     "scaling": "time and memory against corpus size, model size and streams, with plots; 15 minutes",
@@ -25,7 +26,7 @@ ROWS = {
     "prototype": "the plain prototype alone, on one file",
 }
 MODULES = {"peers": "bench.beside"}  # of rows whose name is taken
-# What `all` runs, and how: everything that the goals of speed and quality are about, in two to three hours.
+# What `all` runs, and how: everything that the goals of speed and quality are about, in three to four hours.
 ALL = (
     ("training", "--times", "3"),
     ("keras-quality",),
@@ -33,6 +34,7 @@ ALL = (
     ("writing",),
     ("writing", "--network", "shapes"),
     ("startup",),
+    ("penn",),
     ("scaling",),
     *(
         ("quality", f"tinyshakespeare-{minutes}", "--seeds", "3", "--transformer", "64", "256")

@@ -24,6 +24,8 @@ MADE = {
     "convolution": ("book.txt", LINES, "nietzsche/nietzsche.txt"),
     "king-lear": ("book.txt", LINES, "king_lear/king_lear.txt"),
     "nietzsche": ("book.txt", LINES, "nietzsche/nietzsche.txt"),
+    "penn-characters": ("letters.txt", " ".join(LINES.replace(" ", "_")), "ptb/ptb.char.valid.txt"),
+    "penn-words": ("words.txt", LINES, "ptb/ptb.valid.txt"),
     "poems": ("poems.txt", POEMS, "chinese_poetry/song_ci_300.txt"),
     "recipes": ("dishes.json", json.dumps(DISHES), "recipes/epicurious_recipes.json"),
     "strokes": ("strokes.txt", STROKES, "strokes/kanji_strokes.txt"),
