@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not OFFERED, reason="no compiled layers on this 
 SHAPES = [(7, 5, 32, 0, 10), (13, 9, 64, 40, 10), (1, 1, 16, 5, 3), (150, 4, 16, 0, 57), (6, 40, 48, 1, 1)]
 
 
-def lstm_case(rows, steps, units, inputs, symbols):
+def layer_case(rows, steps, units, inputs, symbols, gru=False):
     random = torch.Generator().manual_seed(rows)
     made = {
         "table": torch.randn(symbols, 4 * units, generator=random),
@@ -28,21 +28,25 @@ def lstm_case(rows, steps, units, inputs, symbols):
         "weight_ih": torch.randn(4 * units, inputs, generator=random) / inputs**0.5 if inputs else None,
         "weight_hh": torch.randn(4 * units, units, generator=random) / units**0.5,
     }
-    begin = torch.randn(rows, 2, units, generator=random)
+    begin = torch.randn(rows, 1 if gru else 2, units, generator=random)
     for value in (*made.values(), begin):
         if value is not None and value.is_floating_point():
             value.requires_grad_()
     return made, begin
 
 
-def plain_lstm(table, ids, entering, weight_ih, weight_hh, begin, reverse):
+def plain_layer(gru, table, ids, entering, weight_ih, weight_hh, begin, reverse):
     """The formulas, step by step."""
-    (hidden, cell), leaving = begin.unbind(1), {}
+    hidden, cell, leaving = begin[:, 0], begin[:, -1], {}
     for t in range(ids.shape[1])[:: -1 if reverse else 1]:
         sums = table[ids[:, t]] + hidden @ weight_hh.T
-        enter, forget, fresh, out = (sums if entering is None else sums + entering[:, t] @ weight_ih.T).chunk(4, 1)
-        cell = forget.sigmoid() * cell + enter.sigmoid() * fresh.tanh()
-        hidden = leaving[t] = out.sigmoid() * cell.tanh()
+        first, second, third, fourth = (sums if entering is None else sums + entering[:, t] @ weight_ih.T).chunk(4, 1)
+        if gru:
+            fresh, update = (third + first.sigmoid() * fourth).tanh(), second.sigmoid()
+            cell = hidden = leaving[t] = (1 - update) * fresh + update * hidden
+            continue
+        cell = second.sigmoid() * cell + first.sigmoid() * third.tanh()
+        hidden = leaving[t] = fourth.sigmoid() * cell.tanh()
     return torch.stack([leaving[t] for t in range(ids.shape[1])], 1), cell
 
 
@@ -62,13 +66,14 @@ def assert_close(found, expected, wrong):
 
 
 @offered
+@pytest.mark.parametrize("gru", [False, True], ids=["lstm", "gru"])
 @pytest.mark.parametrize("reverse", [False, True], ids=["forwards", "backwards"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_compiled_lstm_and_its_gradients_are_those_of_the_formulas(kind, shape, reverse):
-    made, begin = lstm_case(*shape)
+def test_a_compiled_layer_and_its_gradients_are_those_of_the_formulas(kind, shape, reverse, gru):
+    made, begin = layer_case(*shape, gru)
     given = (*made.values(), begin)
-    expected = results(lambda *each: plain_lstm(*each, reverse), given, 1)
-    found = results(lambda *each: compiled.run_lstm(kind, *each, reverse), given, 1)
+    expected = results(lambda *each: plain_layer(gru, *each, reverse), given, 1)
+    found = results(lambda *each: compiled.run_recurrent(kind, gru, *each, reverse), given, 1)
     assert_close(found, expected, WRONG[kind])
     with pytest.raises(AssertionError):  # a wrong gradient does not pass
         assert_close([*found[:-1], found[-1] * 1.1], expected, WRONG[kind])
@@ -101,26 +106,26 @@ def test_compiled_cross_entropy_and_its_gradients_are_torch_s(kind, rows, inputs
 
 @offered
 def test_rows_do_not_mix_and_threads_do_not_matter(kind):
-    made, begin = lstm_case(20, 6, 32, 8, 5)
-    whole, _ = compiled.run_lstm(kind, *made.values(), begin)
+    made, begin = layer_case(20, 6, 32, 8, 5)
+    whole, _ = compiled.run_recurrent(kind, False, *made.values(), begin)
     chosen = made | {"ids": made["ids"][3:5], "entering": made["entering"][3:5]}
-    alone, _ = compiled.run_lstm(kind, *chosen.values(), begin[3:5])
+    alone, _ = compiled.run_recurrent(kind, False, *chosen.values(), begin[3:5])
     assert torch.equal(alone, whole[3:5])
     threads = torch.get_num_threads()
     try:
         for count in (1, 3):
             torch.set_num_threads(count)
-            assert torch.equal(compiled.run_lstm(kind, *made.values(), begin)[0], whole)
+            assert torch.equal(compiled.run_recurrent(kind, False, *made.values(), begin)[0], whole)
     finally:
         torch.set_num_threads(threads)
 
 
 @offered
 def test_what_is_not_a_number_stays_visible(kind):
-    made, begin = lstm_case(2, 3, 16, 0, 4)
+    made, begin = layer_case(2, 3, 16, 0, 4)
     with torch.no_grad():
         made["weight_hh"][0, 0] = float("nan")
-        leaving, _ = compiled.run_lstm(kind, *made.values(), begin)
+        leaving, _ = compiled.run_recurrent(kind, False, *made.values(), begin)
         nats = compiled.compiled_cross_entropy(
             kind, leaving.flatten(0, 1), torch.ones(3, 16), torch.zeros(3), torch.zeros(6, dtype=torch.int64)
         )
@@ -129,23 +134,31 @@ def test_what_is_not_a_number_stays_visible(kind):
 
 @offered
 def test_ids_and_targets_out_of_range_are_refused(kind):
-    made, begin = lstm_case(2, 3, 16, 0, 4)
+    made, begin = layer_case(2, 3, 16, 0, 4)
     for wrong in (-1, 4):
         with pytest.raises(IndexError, match="ids"):
-            compiled.run_lstm(kind, *(made | {"ids": torch.full((2, 3), wrong)}).values(), begin)
+            compiled.run_recurrent(kind, False, *(made | {"ids": torch.full((2, 3), wrong)}).values(), begin)
     with pytest.raises(IndexError, match="targets"):
         compiled.compiled_cross_entropy(kind, torch.zeros(1, 16), torch.zeros(3, 16), torch.zeros(3), torch.tensor([3]))
 
 
+@pytest.mark.parametrize("cell", [torch.nn.LSTM, torch.nn.GRU])
 @pytest.mark.parametrize("both", [False, True], ids=["one way", "both ways"])
 @pytest.mark.parametrize("symbols", [9, 5000], ids=["table", "products"])
-def test_a_layer_is_torch_s_own_however_its_input_is_given(both, symbols):
+def test_a_layer_is_torch_s_own_however_its_input_is_given(cell, both, symbols):
     torch.manual_seed(0)
-    layer = torch.nn.LSTM(8, 32, batch_first=True, bidirectional=both)
+    layer = cell(8, 32, batch_first=True, bidirectional=both)
     rows, ids = torch.randn(symbols, 8), torch.randint(0, symbols, (3, 7))
-    expected, _ = layer(rows[ids])
+    expected, after = layer(rows[ids])
+    ends = torch.stack([each.transpose(0, 1).flatten(1) for each in (after if cell is torch.nn.LSTM else (after,))], 1)
+    mixture = torch.randn(expected.shape)
+    wanted = torch.autograd.grad((expected * mixture).sum(), list(layer.parameters()))
     for entering in (rows[ids], LookedUp(ids, rows, symbols)):
-        torch.testing.assert_close(run_layer(layer, entering)[0], expected, atol=1e-5, rtol=1e-5)
+        leaving, state = run_layer(layer, entering)
+        torch.testing.assert_close(leaving, expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(state, ends, atol=1e-5, rtol=1e-5)
+        found = torch.autograd.grad((leaving * mixture).sum(), list(layer.parameters()))
+        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
 
 def test_units_that_fill_no_vector_are_left_to_torch():

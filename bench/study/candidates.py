@@ -40,6 +40,7 @@ CANDIDATES: dict[str, Candidate] = {
     # networks
     "rnn-256": Candidate("network", {"kind": "rnn", "hidden": 256}),
     "gru-256": Candidate("network", {"kind": "gru", "hidden": 256}),
+    "gru-384": Candidate("network", {"kind": "gru", "hidden": 384}),
     "lstm-2x256": Candidate("network", {"layers": 2, "hidden": 256}),
     "lstm-2x384": Candidate("network", {"layers": 2, "hidden": 384}),
     "lstm-2x384-residual": Candidate("network", {"layers": 2, "hidden": 384, "residual": True}),
@@ -74,8 +75,8 @@ CANDIDATES: dict[str, Candidate] = {
     "rate-0.015": Candidate("optimizer", training={"learning_rate": 1.5e-2}),
     "rate-0.03": Candidate("optimizer", training={"learning_rate": 3e-2}),
     "rate-0.06": Candidate("optimizer", training={"learning_rate": 6e-2}),
-    "decay-0": Candidate("optimizer", training={"weight_decay": 0.0}),
-    "decay-0.1": Candidate("optimizer", training={"weight_decay": 0.1}),
+    "decay-0.01": Candidate("optimizer", training={"weight_decay": 0.01}),
+    "decay-0.05": Candidate("optimizer", training={"weight_decay": 0.05}),
     "decay-0.3": Candidate("optimizer", training={"weight_decay": 0.3}),
     "beta-0.95": Candidate("optimizer", training={"beta2": 0.95}),
     # schedules and averages

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import hardsigmoid, linear, one_hot
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from parrotlet.networks.compiled import arithmetic, run_lstm
+from parrotlet.networks.compiled import arithmetic, as_four, run_recurrent
 from parrotlet.runtime.shapes import GATES, STATE_PARTS, Layer
 from parrotlet.settings import LayerSettings
 
@@ -76,14 +76,14 @@ def run_layer(
     ``state`` (N, S, H) is what it begins with, zero without; D directions stand side by side. ``lengths`` (N,) int64
     tells how many steps of each row count, from the first on; what leaves the others means nothing.
     """
-    if isinstance(module, nn.LSTM) and lengths is None and (kind := _arithmetic_of(module)) is not None:
+    if isinstance(module, nn.LSTM | nn.GRU) and lengths is None and (kind := _arithmetic_of(module)) is not None:
         return _run_compiled(module, kind, entering, state)
     if isinstance(module, LoopedLayer):
         return cast(tuple[Tensor, Tensor], module(values_of(entering), state, lengths))
     return _run_torch(cast(nn.RNNBase, module), values_of(entering), state, lengths)
 
 
-def _arithmetic_of(module: nn.LSTM) -> int | None:
+def _arithmetic_of(module: nn.RNNBase) -> int | None:
     """How this layer is compiled for the precision of now; None where it is not."""
     weight = cast(Tensor, module.weight_hh_l0)
     device = weight.device
@@ -91,27 +91,34 @@ def _arithmetic_of(module: nn.LSTM) -> int | None:
     return arithmetic(device, precision, module.hidden_size)
 
 
-def _run_compiled(module: nn.LSTM, kind: int, entering: Entering, state: Tensor | None) -> tuple[Tensor, Tensor]:
+def _run_compiled(module: nn.RNNBase, kind: int, entering: Entering, state: Tensor | None) -> tuple[Tensor, Tensor]:
     """See ``run_layer``; each direction by itself."""
     units, both = module.hidden_size, ("", "_reverse") if module.bidirectional else ("",)
-    leaving, ends = [], []
+    gru, leaving, ends = isinstance(module, nn.GRU), [], []
     for direction in both:
         weight_ih, weight_hh, bias_ih, bias_hh = (
             cast(Tensor, getattr(module, f"{name}_l0{direction}"))
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
         with torch.autocast(weight_hh.device.type, enabled=False):
-            sums = (bias_ih + bias_hh).unsqueeze(0)  # (1, 4H)
+            if gru:
+                weight_ih, weight_hh, bias = as_four(weight_ih, weight_hh, bias_ih, bias_hh)
+            else:
+                bias = bias_ih + bias_hh
+            sums = bias.unsqueeze(0)  # (1, 4H)
             if isinstance(entering, LookedUp) and entering.vocabulary <= min(entering.ids.numel(), MOST_SUMS // units):
                 table = sums + (weight_ih.T if entering.rows is None else entering.rows @ weight_ih.T)  # (V, 4H)
-                out, cell = run_lstm(kind, table, entering.ids, None, None, weight_hh, state, bool(direction))
+                out, after = run_recurrent(
+                    kind, gru, table, entering.ids, None, None, weight_hh, state, bool(direction)
+                )
             else:
                 values = values_of(entering)
                 first = torch.zeros(values.shape[:2], dtype=torch.int64)
-                out, cell = run_lstm(kind, sums, first, values, weight_ih, weight_hh, state, bool(direction))
+                out, after = run_recurrent(kind, gru, sums, first, values, weight_ih, weight_hh, state, bool(direction))
         leaving.append(out)
-        ends.append(torch.stack([out[:, 0 if direction else -1].float(), cell], dim=1))  # (N, 2, H)
-    return torch.cat(leaving, dim=2), torch.cat(ends, dim=2)  # (N, T, D * H), (N, 2, D * H)
+        last = [] if gru else [out[:, 0 if direction else -1].float()]
+        ends.append(torch.stack([*last, after], dim=1))  # (N, S, H)
+    return torch.cat(leaving, dim=2), torch.cat(ends, dim=2)  # (N, T, D * H), (N, S, D * H)
 
 
 def _run_torch(

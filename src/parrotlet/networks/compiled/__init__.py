@@ -2,6 +2,6 @@
 
 from parrotlet.networks.compiled.library import arithmetic
 from parrotlet.networks.compiled.loss import compiled_cross_entropy
-from parrotlet.networks.compiled.lstm import run_lstm
+from parrotlet.networks.compiled.recurrent import as_four, run_recurrent
 
-__all__ = ["arithmetic", "compiled_cross_entropy", "run_lstm"]
+__all__ = ["arithmetic", "as_four", "compiled_cross_entropy", "run_recurrent"]

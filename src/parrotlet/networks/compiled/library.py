@@ -21,20 +21,20 @@ POINTER, NUMBER = ctypes.c_void_p, ctypes.c_int64
 
 
 class Forward(ctypes.Structure):
-    """``lstm_forward`` of kernel.c."""
+    """``recurrent_forward`` of kernel.c."""
 
     _fields_ = (
-        *[(name, NUMBER) for name in ("steps", "units", "inputs", "reverse")],
+        *[(name, NUMBER) for name in ("steps", "units", "inputs", "reverse", "gru")],
         *[(name, POINTER) for name in ("ids", "table", "entering", "weights", "hidden", "cell", "leaving", "gates")],
         ("cells", POINTER),
     )
 
 
 class Backward(ctypes.Structure):
-    """``lstm_backward`` of kernel.c."""
+    """``recurrent_backward`` of kernel.c."""
 
     _fields_ = (
-        *[(name, NUMBER) for name in ("steps", "units", "inputs", "reverse")],
+        *[(name, NUMBER) for name in ("steps", "units", "inputs", "reverse", "gru")],
         *[(name, POINTER) for name in ("ids", "entering", "weights", "hidden", "cell", "leaving", "gates", "cells")],
         *[(f"{name}_gradient", POINTER) for name in ("leaving", "hidden", "cell", "entering", "weight", "table")],
     )

@@ -1,7 +1,7 @@
 /* The operations of one arithmetic come in as macros; its functions go out. */
 #include "products.h"
 
-#include "lstm.h"
+#include "recurrent.h"
 #include "loss.h"
 
 #undef BY_COUNT

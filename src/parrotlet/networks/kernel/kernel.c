@@ -14,22 +14,24 @@
 
 enum { AVX2 = 3, AVX512 = 4, BFLOAT16 = 5 }; /* 3 and 4: float32; 5: AVX-512 with bfloat16 products */
 
-/* Rows B, steps T, units H, inputs X (a multiple of LANES), table rows V; numbers are float32 or bfloat16. */
+/* Rows B, steps T, units H, inputs X (a multiple of LANES), table rows V; numbers are float32 or bfloat16. Every layer
+ * has four sums a unit: an LSTM its gates i f g o; a GRU r and z, and of n what enters and what is remembered. */
 typedef struct {
-    int64_t steps, units, inputs, reverse;
+    int64_t steps, units, inputs, reverse, gru;
     const int64_t *ids;    /* (B, T): rows of the table */
     const float *table;    /* (V, 4H) by tiles: sums that each step begins with */
     const void *entering;  /* (B, T, X) numbers */
     const void *weights;   /* (H / LANES, H + X, TILE) numbers, by groups */
     const void *hidden;    /* (B, H) numbers before the first step */
-    float *cell;           /* (B, H) before the first step; after the last */
+    float *cell;           /* (B, H) before the first step; after the last. Of a GRU its state, exactly */
     void *leaving;         /* (B, T, H) numbers */
-    void *gates;           /* (B, T, 4H) by tiles, or null where no gradients are wanted */
+    void *gates;           /* (B, T, 4H) by tiles, or null where no gradients are wanted; of a GRU r z n and what n
+                            * remembered */
     float *cells;          /* (B, T, H), or null */
-} lstm_forward;
+} recurrent_forward;
 
 typedef struct {
-    int64_t steps, units, inputs, reverse;
+    int64_t steps, units, inputs, reverse, gru;
     const int64_t *ids;
     const void *entering;
     const void *weights;        /* ((H + X) / TILE, 4H, TILE) numbers, by groups; columns beyond H + X are zero */
@@ -44,7 +46,7 @@ typedef struct {
     void *entering_gradient;       /* (B, T, X) numbers */
     float *weight_gradient;        /* (H / LANES, H + X, TILE), added to */
     float *table_gradient;         /* (V, 4H) by tiles, added to */
-} lstm_backward;
+} recurrent_backward;
 
 /* Rows N, inputs H (a multiple of LANES), columns: the vocabulary, filled up to a multiple of TILE. */
 typedef struct {
@@ -78,7 +80,7 @@ static int64_t buffered(int64_t rows, int64_t group) {
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")))
 #define LANES 16
 #define NUMBER uint16_t
-#define SMALL uint16_t /* gates as float16: they lie between -1 and 1 */
+#define SMALL uint16_t /* gates as float16: they lie between -1 and 1, or not far from there */
 #define GROUP 2
 #define MOST_ROWS 6
 #define LOAD_GROUPS(p) _mm512_loadu_ps((const float *)(const void *)(p))
@@ -181,7 +183,7 @@ static int offers(int64_t arithmetic) {
     return arithmetic == AVX512 ? wide : arithmetic == AVX2 && narrow;
 }
 
-EXPORT int64_t pt_forward(int64_t arithmetic, const lstm_forward *call, int64_t first, int64_t last) {
+EXPORT int64_t pt_forward(int64_t arithmetic, const recurrent_forward *call, int64_t first, int64_t last) {
     if (!offers(arithmetic)) return -1;
     if (arithmetic == BFLOAT16) forward_bfloat16(call, first, last);
     else if (arithmetic == AVX512) forward_avx512(call, first, last);
@@ -189,7 +191,7 @@ EXPORT int64_t pt_forward(int64_t arithmetic, const lstm_forward *call, int64_t 
     return 0;
 }
 
-EXPORT int64_t pt_backward(int64_t arithmetic, const lstm_backward *call, int64_t first, int64_t last, void *memory) {
+EXPORT int64_t pt_backward(int64_t arithmetic, const recurrent_backward *call, int64_t first, int64_t last, void *memory) {
     if (!offers(arithmetic)) return -1;
     if (arithmetic == BFLOAT16) backward_bfloat16(call, first, last, memory);
     else if (arithmetic == AVX512) backward_avx512(call, first, last, memory);
@@ -206,8 +208,8 @@ EXPORT int64_t pt_loss(int64_t arithmetic, const linear_loss *call, int64_t firs
 }
 #else
 static int offers(int64_t arithmetic) { return 0; }
-EXPORT int64_t pt_forward(int64_t arithmetic, const lstm_forward *call, int64_t first, int64_t last) { return -1; }
-EXPORT int64_t pt_backward(int64_t arithmetic, const lstm_backward *call, int64_t first, int64_t last, void *memory) {
+EXPORT int64_t pt_forward(int64_t arithmetic, const recurrent_forward *call, int64_t first, int64_t last) { return -1; }
+EXPORT int64_t pt_backward(int64_t arithmetic, const recurrent_backward *call, int64_t first, int64_t last, void *memory) {
     return -1;
 }
 EXPORT int64_t pt_loss(int64_t arithmetic, const linear_loss *call, int64_t first, int64_t last, void *memory) {
@@ -217,7 +219,7 @@ EXPORT int64_t pt_loss(int64_t arithmetic, const linear_loss *call, int64_t firs
 
 EXPORT int64_t pt_offers(int64_t arithmetic) { return offers(arithmetic); }
 EXPORT int64_t pt_sizes(int64_t which) {
-    return (int64_t)(which == 0 ? sizeof(lstm_forward) : which == 1 ? sizeof(lstm_backward) : sizeof(linear_loss));
+    return (int64_t)(which == 0 ? sizeof(recurrent_forward) : which == 1 ? sizeof(recurrent_backward) : sizeof(linear_loss));
 }
 
 /* Numbers of working memory that pt_backward needs for so many rows. */

@@ -1,4 +1,4 @@
-"""What enters an LSTM layer comes in; what leaves it, and all gradients, go out: the whole window in compiled C.
+"""What enters an LSTM or GRU layer comes in; what leaves it, and all gradients, go out: the whole window in compiled C.
 
 torch's own layer makes a matrix product at each step and passes over its results several times. Here a block of
 products ends in finished cells while still in registers, weights are packed once for a window, threads take rows of
@@ -27,11 +27,12 @@ from parrotlet.networks.compiled.library import (
     widened,
 )
 
-GATES = 4
+SUMS = 4  # of each unit; see kernel.c
 
 
-def run_lstm(
+def run_recurrent(
     kind: int,
+    gru: bool,
     table: Tensor,
     ids: Tensor,
     entering: Tensor | None,
@@ -40,24 +41,42 @@ def run_lstm(
     state: Tensor | None = None,
     reverse: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """One direction of an LSTM layer over a window of T steps.
+    """One direction of an LSTM, or with ``gru`` of a GRU layer, over a window of T steps.
 
     ``kind`` from ``arithmetic``; ``table`` (V, 4H) the sums that a step begins with, biases included, of which ``ids``
     (B, T) int64 choose a row; ``entering`` (B, T, X) with ``weight_ih`` (4H, X) is multiplied as well, if given;
-    ``weight_hh`` (4H, H); ``state`` (B, 2, H) hidden vector and cell before the first step, zeros without. Gates
-    in torch's order i f g o. Returns what leaves (B, T, H), in the arithmetic's own type, and the cell (B, H) after the
-    last step.
+    ``weight_hh`` (4H, H); ``state`` (B, S, H) before the first step, zeros without: of an LSTM (S = 2) the hidden
+    vector and the cell, of a GRU (S = 1) the hidden vector. The sums of an LSTM are in torch's order i f g o; for a GRU
+    see ``as_four``. Returns what leaves (B, T, H), in the arithmetic's own type, and after the last step the cell
+    (B, H) of an LSTM, the hidden vector of a GRU, in float32.
     """
-    hidden, cell = (weight_hh.new_zeros(len(ids), 2, weight_hh.shape[1]) if state is None else state).unbind(1)
-    leaving, after = _LSTM.apply(kind, reverse, table, ids, entering, weight_ih, weight_hh, hidden, cell)  # type: ignore[no-untyped-call]
+    begin = weight_hh.new_zeros(len(ids), 1, weight_hh.shape[1]) if state is None else state
+    given = table, ids, entering, weight_ih, weight_hh, begin[:, 0], begin[:, -1]
+    leaving, after = _Recurrent.apply(kind, gru, reverse, *given)  # type: ignore[no-untyped-call]
     return cast(Tensor, leaving), cast(Tensor, after)
 
 
-class _LSTM(torch.autograd.Function):
+def as_four(weight_ih: Tensor, weight_hh: Tensor, bias_ih: Tensor, bias_hh: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The weights of a GRU, (3H, X) and (3H, H) in torch's order r z n, as those of four sums: (4H, X), (4H, H), (4H,).
+
+    What enters n is one, what n remembers another, since the reset gate comes between: r z and those two.
+    """
+    units = weight_hh.shape[1]
+    gates, fresh = slice(2 * units), slice(2 * units, None)
+    nothing_read, nothing_remembered = (each.new_zeros(units, each.shape[1]) for each in (weight_ih, weight_hh))
+    return (
+        torch.cat([weight_ih, nothing_read]),
+        torch.cat([weight_hh[gates], nothing_remembered, weight_hh[fresh]]),
+        torch.cat([bias_ih[gates] + bias_hh[gates], bias_ih[fresh], bias_hh[fresh]]),
+    )
+
+
+class _Recurrent(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
         kind: int,
+        gru: bool,
         reverse: bool,
         table: Tensor,
         ids: Tensor,
@@ -82,15 +101,15 @@ class _LSTM(torch.autograd.Function):
         gates = cells = None
         if any(ctx.needs_input_grad):
             # Gates lie between -1 and 1, where float16 is finer than bfloat16.
-            gates = leaving.new_empty(rows, steps, GATES * units, dtype=torch.float16 if kind == BFLOAT16 else number)
+            gates = leaving.new_empty(rows, steps, SUMS * units, dtype=torch.float16 if kind == BFLOAT16 else number)
             cells = cell.new_empty(rows, steps, units)
         call = Forward(
-            steps, units, inputs, reverse, at(ids), at(starts), at(read), at(columns), at(before), at(after),
+            steps, units, inputs, reverse, gru, at(ids), at(starts), at(read), at(columns), at(before), at(after),
             at(leaving), at(gates), at(cells),
         )  # fmt: skip
         on_threads(rows, lambda first, last, _: kernel().pt_forward(kind, ctypes.byref(call), first, last))
         ctx.save_for_backward(ids, read, weights, before, cell, leaving, gates, cells)
-        ctx.kind, ctx.reverse, ctx.vocabulary = kind, reverse, len(table)
+        ctx.kind, ctx.gru, ctx.reverse, ctx.vocabulary = kind, gru, reverse, len(table)
         ctx.entering = None if entering is None else (entering.dtype, entering.shape[2])
         return leaving, after
 
@@ -105,32 +124,32 @@ class _LSTM(torch.autograd.Function):
         entering_gradient = torch.empty_like(read)
         columns = packed(weights.T, kind)
         parts = row_parts(rows)
-        weight_gradients = torch.zeros(len(parts), units // lanes, depth, GATES, lanes)
-        table_gradients = torch.zeros(len(parts), vocabulary, units // lanes, GATES, lanes)
+        weight_gradients = torch.zeros(len(parts), units // lanes, depth, SUMS, lanes)
+        table_gradients = torch.zeros(len(parts), vocabulary, units // lanes, SUMS, lanes)
         needed = max(kernel().pt_memory(GROUP[kind], last - first, units, inputs) for first, last in parts)
         memory = torch.empty(len(parts), needed, dtype=NUMBERS[kind])
 
         def walk(first: int, last: int, part: int) -> int:
             call = Backward(
-                steps, units, inputs, ctx.reverse, at(ids), at(read), at(columns), at(before), at(cell), at(leaving),
-                at(gates), at(cells), at(leaving_gradient), at(hidden_gradient), at(cell_gradient),
+                steps, units, inputs, ctx.reverse, ctx.gru, at(ids), at(read), at(columns), at(before), at(cell),
+                at(leaving), at(gates), at(cells), at(leaving_gradient), at(hidden_gradient), at(cell_gradient),
                 at(entering_gradient), at(weight_gradients[part]), at(table_gradients[part]),
             )  # fmt: skip
             return int(kernel().pt_backward(kind, ctypes.byref(call), first, last, at(memory[part])))
 
         on_threads(rows, walk)
-        of_table = table_gradients.sum(0).transpose(1, 2).reshape(vocabulary, GATES * units)  # (V, 4H)
+        of_table = table_gradients.sum(0).transpose(1, 2).reshape(vocabulary, SUMS * units)  # (V, 4H)
         # (H / lanes, H + X, 4, lanes) → (4H, H + X)
-        of_weights = weight_gradients.sum(0).permute(2, 0, 3, 1).reshape(GATES * units, depth)
+        of_weights = weight_gradients.sum(0).permute(2, 0, 3, 1).reshape(SUMS * units, depth)
         of_entering = of_input = None
         if ctx.entering is not None:
             precision, width = ctx.entering
             of_entering = entering_gradient[..., :width].to(precision)  # (B, T, X)
             of_input = of_weights[:, units : units + width]  # (4H, X)
         of_hidden = of_weights[:, :units]  # (4H, H)
-        return None, None, of_table, None, of_entering, of_input, of_hidden, hidden_gradient, cell_gradient
+        return None, None, None, of_table, None, of_entering, of_input, of_hidden, hidden_gradient, cell_gradient
 
 
 def _by_tiles(values: Tensor, lanes: int) -> Tensor:
-    """Columns gate by gate become columns tile by tile: (…, 4H) → (…, 4H)."""
-    return values.reshape(len(values), GATES, -1, lanes).transpose(1, 2).reshape(values.shape).contiguous()
+    """Columns sum by sum become columns tile by tile: (…, 4H) → (…, 4H)."""
+    return values.reshape(len(values), SUMS, -1, lanes).transpose(1, 2).reshape(values.shape).contiguous()
