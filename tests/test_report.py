@@ -175,9 +175,9 @@ def test_an_author_that_copies_is_caught_with_the_right_span(tmp_path):
         start = places[row % 4]
         return "zq" * 50 + "\x00" + source[start : start + 137] + "\x00" + "zq" * length
 
-    report, _ = measured([source], "text", write, tmp_path)
+    report, held_out = measured([source], "text", write, tmp_path)
     assert report.model.longest_copy == 137 and report.model.copied == pytest.approx(137 / 2000, rel=1e-3)
-    assert report.looked_at == report.training == len(source) - report.human.characters
+    assert report.looked_at == report.training == len(source) - sum(map(len, held_out))
     clean, _ = measured([source], "text", lambda row, length: "zq" * (length // 2), tmp_path)
     assert clean.model.longest_copy <= 1 and clean.model.copied == 0
     assert "nothing longer than 0 characters is copied" in clean.sentence
@@ -192,7 +192,8 @@ def test_a_text_of_one_line_repeats_itself_and_is_not_varied(tmp_path):
     assert report.model.real_words == 1 and "4 words in a row repeat earlier ones (human text:" in report.sentence
 
 
-def test_the_human_column_is_that_of_the_text_held_back(tmp_path):
+def test_the_human_column_is_that_of_the_text_held_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("parrotlet.dataset.encoded.LEAST_PIECE", 1 << 40)  # all of it in one piece
     source = prose(900) + prose(60, seed=5).replace("cat", "axolotl").replace("river", "fjord")
     report, held_out = measured([source], "text", lambda row, length: "x" * length, tmp_path, share=0.08)
     (human,), learned = held_out, source[: -len(held_out[0])]
