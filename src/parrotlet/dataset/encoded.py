@@ -208,19 +208,20 @@ def split(encoded: Encoded, share: float) -> Split:
     pieces = np.clip(held // LEAST_PIECE, 1, MOST_PIECES)  # (D,)
     document = np.repeat(np.arange(len(held)), pieces)  # of each piece: (P,)
     index = np.arange(len(document)) - np.repeat(np.cumsum(pieces) - pieces, pieces)  # within its document: (P,)
-    part, size = (_parts(total[document], index, pieces[document]) for total in (lengths, held))  # (P, 2)
-    room = part[:, 1] - part[:, 0] - (size[:, 1] - size[:, 0])  # the rest of the part that the piece is taken from
-    begin = starts[document] + part[:, 0] + np.where(pieces[document] > 1, room // 2, room)
-    validation = np.stack([begin, begin + size[:, 1] - size[:, 0]], axis=1)  # (P, 2)
+    (first, length), (_, size) = (_part(total[document], index, pieces[document]) for total in (lengths, held))
+    room = length - size  # (P,), the rest of the part that the piece is taken from
+    begin = starts[document] + first + np.where(pieces[document] > 1, room // 2, room)
+    validation = np.stack([begin, begin + size], axis=1)  # (P, 2)
     validation = validation[validation[:, 1] > begin]
     borders = np.unique(np.concatenate([starts, validation.ravel()]))
     ranges = np.stack([borders[:-1], borders[1:]], axis=1)
     return Split(ranges[~np.isin(borders[:-1], validation[:, 0])], validation, np.uint64(0))
 
 
-def _parts(totals: Ranges, index: Ranges, parts: Ranges) -> Ranges:
-    """Where part ``index`` of so many equal parts of each total begins and ends: (P, 2)."""
-    return np.stack([totals * index // parts, totals * (index + 1) // parts], axis=1)
+def _part(totals: Ranges, index: Ranges, parts: Ranges) -> tuple[Ranges, Ranges]:
+    """Where part ``index`` of so many equal parts of each total begins, and how long it is: (P,) each."""
+    first = totals * index // parts
+    return first, totals * (index + 1) // parts - first
 
 
 def trained(encoded: Encoded, division: Split, places: IdArray, documents: IdArray) -> npt.NDArray[np.bool_]:

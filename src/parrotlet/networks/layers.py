@@ -108,13 +108,11 @@ def _run_compiled(module: nn.RNNBase, kind: int, entering: Entering, state: Tens
             sums = bias.unsqueeze(0)  # (1, 4H)
             if isinstance(entering, LookedUp) and entering.vocabulary <= min(entering.ids.numel(), MOST_SUMS // units):
                 table = sums + (weight_ih.T if entering.rows is None else entering.rows @ weight_ih.T)  # (V, 4H)
-                out, after = run_recurrent(
-                    kind, gru, table, entering.ids, None, None, weight_hh, state, bool(direction)
-                )
+                ids, values, weight = entering.ids, None, None
             else:
-                values = values_of(entering)
-                first = torch.zeros(values.shape[:2], dtype=torch.int64)
-                out, after = run_recurrent(kind, gru, sums, first, values, weight_ih, weight_hh, state, bool(direction))
+                table, values, weight = sums, values_of(entering), weight_ih
+                ids = torch.zeros(values.shape[:2], dtype=torch.int64)
+            out, after = run_recurrent(kind, gru, table, ids, values, weight, weight_hh, state, bool(direction))
         leaving.append(out)
         last = [] if gru else [out[:, 0 if direction else -1].float()]
         ends.append(torch.stack([*last, after], dim=1))  # (N, S, H)

@@ -191,7 +191,8 @@ EXPORT int64_t pt_forward(int64_t arithmetic, const recurrent_forward *call, int
     return 0;
 }
 
-EXPORT int64_t pt_backward(int64_t arithmetic, const recurrent_backward *call, int64_t first, int64_t last, void *memory) {
+EXPORT int64_t pt_backward(int64_t arithmetic, const recurrent_backward *call, int64_t first, int64_t last,
+                           void *memory) {
     if (!offers(arithmetic)) return -1;
     if (arithmetic == BFLOAT16) backward_bfloat16(call, first, last, memory);
     else if (arithmetic == AVX512) backward_avx512(call, first, last, memory);
@@ -209,7 +210,8 @@ EXPORT int64_t pt_loss(int64_t arithmetic, const linear_loss *call, int64_t firs
 #else
 static int offers(int64_t arithmetic) { return 0; }
 EXPORT int64_t pt_forward(int64_t arithmetic, const recurrent_forward *call, int64_t first, int64_t last) { return -1; }
-EXPORT int64_t pt_backward(int64_t arithmetic, const recurrent_backward *call, int64_t first, int64_t last, void *memory) {
+EXPORT int64_t pt_backward(int64_t arithmetic, const recurrent_backward *call, int64_t first, int64_t last,
+                           void *memory) {
     return -1;
 }
 EXPORT int64_t pt_loss(int64_t arithmetic, const linear_loss *call, int64_t first, int64_t last, void *memory) {
@@ -219,7 +221,9 @@ EXPORT int64_t pt_loss(int64_t arithmetic, const linear_loss *call, int64_t firs
 
 EXPORT int64_t pt_offers(int64_t arithmetic) { return offers(arithmetic); }
 EXPORT int64_t pt_sizes(int64_t which) {
-    return (int64_t)(which == 0 ? sizeof(recurrent_forward) : which == 1 ? sizeof(recurrent_backward) : sizeof(linear_loss));
+    return (int64_t)(which == 0   ? sizeof(recurrent_forward)
+                     : which == 1 ? sizeof(recurrent_backward)
+                                  : sizeof(linear_loss));
 }
 
 /* Numbers of working memory that pt_backward needs for so many rows. */

@@ -1,6 +1,7 @@
 /* What enters an LSTM or a GRU and the weights come in; what leaves it, and on the way back all gradients, go out.
  *
- * Included once for each arithmetic. All arrays are cut by row: a call works on the rows [first, last) and nothing else, so threads need no barrier.
+ * Included once for each arithmetic. All arrays are cut by row: a call works on the rows [first, last) and nothing else,
+ * so threads need no barrier.
  *
  * A tile is LANES units with their four sums, 4 * LANES columns: one block of products ends in finished cells. Formulas:
  * Hochreiter and Schmidhuber 1997 with forget gates (Gers et al. 2000); Cho et al. 2014, reset after the product; both
@@ -139,8 +140,8 @@ INLINE TARGET void NAME(hand_back)(const recurrent_backward *call, const NUMBER 
 }
 
 /* What entered the rows of one group at one step, LANES numbers at a time, beside one another: (LANES, GROUP). */
-static TARGET void NAME(remember)(const recurrent_backward *call, NUMBER *entered, int64_t step, int64_t row, int64_t last,
-                                  int64_t capacity) {
+static TARGET void NAME(remember)(const recurrent_backward *call, NUMBER *entered, int64_t step, int64_t row,
+                                  int64_t last, int64_t capacity) {
     const int64_t units = call->units, inputs = call->inputs, before = call->reverse ? step + 1 : step - 1;
     const int64_t begins = call->reverse ? step == call->steps - 1 : step == 0;
     const NUMBER *hidden[GROUP], *entering[GROUP];
