@@ -55,7 +55,7 @@ def timeless(path):
 
 @pytest.mark.parametrize("corpus", [long_text, short_texts])
 def test_it_learns(corpus):
-    running, events = run(corpus(), steps=150, hidden=32, learning_rate=1e-2)
+    running, events = run(corpus(), steps=150, hidden=32, learning_rate=1e-2, calibrate=False)
     figures = [event.validation for event in events if isinstance(event, Evaluated)]
     assert len(figures) == 4
     assert figures[-1] < 0.6 * figures[0] or figures[-1] < 1.5
@@ -161,8 +161,27 @@ def test_the_file_holds_the_best_state_by_validation(tmp_path):
     evaluations = [event for event in events if isinstance(event, Evaluated)]
     best = min(evaluations, key=lambda event: event.validation)
     assert [event.best for event in evaluations][evaluations.index(best)]
-    assert running.bundle.card.validation_bits_per_character == best.validation
+    assert running.bundle.card.validation_bits_per_character <= best.validation
     assert len([event for event in events if isinstance(event, Saved)]) == sum(e.best for e in evaluations) + 1
+
+
+def test_what_learned_its_text_by_heart_is_left_as_sure_of_itself_as_it_has_reason_to_be():
+    heart = {"steps": 300, "evaluations": 1, "hidden": 64, "dropout_output": 0.0, "weight_decay": 0.0}
+    (plain, _), (calibrated, _) = (run(short_texts(), learning_rate=2e-2, calibrate=each, **heart) for each in (0, 1))
+    assert plain.bundle.card.history[0].validation == plain.bundle.card.validation_bits_per_character
+    figures = [each.bundle.card.validation_bits_per_character for each in (plain, calibrated)]
+    assert figures[1] < figures[0]
+    before, after = plain.bundle.weights, calibrated.bundle.weights
+    (factor,) = {round(float(each), 5) for each in (after["output.weight"] / before["output.weight"]).flat}
+    assert 0.25 <= factor < 0.999
+    for name in before:
+        np.testing.assert_allclose(after[name], before[name] * (factor if "output" in name else 1), rtol=1e-4)
+
+
+def test_weights_that_the_embedding_shares_are_not_scaled():
+    shared = {"embedding": 16, "tied": True, "steps": 20, "evaluations": 1}
+    bundle = run(short_texts(), **shared)[0].bundle
+    assert bundle.card.history[0].validation == bundle.card.validation_bits_per_character
 
 
 def test_early_stopping_counts_evaluations_without_a_gain():
@@ -218,7 +237,7 @@ def test_fine_tuning_never_ends_worse_than_it_began(tmp_path):
     spoilt, events = fine_tune(long_text(), tmp_path / "first.safetensors", steps=3, learning_rate=1.0, warmup=0)
     assert events[-1].reason in ("finished", "not finite")
     before, after = (each.bundle.card.validation_bits_per_character for each in (first, spoilt))
-    assert after == pytest.approx(before, rel=1e-3)
+    assert after <= before * 1.001
 
 
 @pytest.mark.parametrize(

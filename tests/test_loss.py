@@ -33,3 +33,18 @@ def test_nothing_to_predict_costs_nothing():
     output = torch.nn.Linear(4, 600)
     targets = torch.full((9,), -1)
     assert loss.summed_cross_entropy(torch.randn(9, 4), output, targets, -1, torch.float32).item() == 0
+
+
+@pytest.mark.parametrize("at_once", [1 << 21, 7 * 70])
+def test_the_derivatives_by_a_factor_of_the_logits_are_those_of_the_loss(monkeypatch, at_once):
+    monkeypatch.setattr(loss, "LOGITS_AT_ONCE", at_once)
+    torch.manual_seed(1)
+    hidden, output, targets = torch.randn(200, 12), torch.nn.Linear(12, 7), torch.randint(0, 7, (200,))
+    targets[::5] = -1
+    factor = torch.ones((), dtype=torch.float64, requires_grad=True)
+    logits = output(hidden).double() * factor
+    nats = torch.nn.functional.cross_entropy(logits, targets, ignore_index=-1, reduction="sum")
+    (first,) = torch.autograd.grad(nats, factor, create_graph=True)
+    (second,) = torch.autograd.grad(first, factor)
+    found = loss.scale_derivatives(hidden, output, targets, -1)
+    assert found == pytest.approx((first.item(), second.item()), rel=1e-4)

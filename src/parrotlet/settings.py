@@ -203,6 +203,7 @@ class TrainingSettings(Section):
     sample_prompt: str = Field("", max_length=10_000, description="what the samples begin with")
     sample_from_text: bool = Field(False, description="samples go on from a random piece of the training text")
     patience: int | None = Field(None, ge=1, le=10_000, description="stop after so many evaluations without a gain")
+    calibrate: bool = Field(True, description="at the end scale the logits to suit what is held back (not with tied)")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of the matrix products")
     device: Device = Field("auto", description="where to train")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="of the weights, the order of the batches and the samples")

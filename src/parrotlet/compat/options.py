@@ -132,6 +132,7 @@ def _training(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "weight_decay": 0.0,
         "clip": 0.0,
         "validation": held_back(options["train_size"]),
+        "calibrate": False,
         "keep": "every",
         "sample_temperatures": (),
         "seed": seed,

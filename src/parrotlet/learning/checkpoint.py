@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as as_safetensors
@@ -125,3 +126,8 @@ class RunFolder:
         if path.exists() and path.stat().st_size > size:
             with open(path, "r+b") as file:
                 file.truncate(size)
+
+
+def sound(weights: Arrays) -> bool:
+    """Whether every number of these weights is finite."""
+    return all(bool(np.isfinite(array).all()) for array in weights.values())

@@ -1,4 +1,4 @@
-"""A run and its best model come in; the model goes out with a report card, as large as the budget has room for."""
+"""A run that ends comes in; why it ended goes out, and its model with a report card that the budget has room for."""
 
 from dataclasses import dataclass, replace
 
@@ -55,3 +55,19 @@ def with_report(bundle: Bundle, run: Prepared, size: CardSize) -> tuple[Bundle, 
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         return bundle, [Note(f"no report card could be made ({reason})")]
     return replace(bundle, report=report.model_dump(mode="json")), []
+
+
+def advice(reason: str, run: Prepared, kept: bool, saved: bool) -> str:
+    """Why a run ended and what to do then; ``kept``: whether there is a state to keep, ``saved``: in a file."""
+    if reason == "not finite":
+        rate = run.settings.training.learning_rate
+        state = "the best state so far is kept" if kept else "no state was good enough to keep"
+        return (
+            f"the loss is no longer a finite number at step {run.progress.step}; {state}. Try "
+            f"training.learning_rate = {rate / 4:g} instead of {rate:g}, or a smaller training.clip"
+        )
+    if reason == "interrupted":
+        return "stopped; to go on, give the same command with --resume" if saved else "stopped"
+    if reason == "early":
+        return f"stopped early: no gain in the last {run.progress.stale} evaluations"
+    return "finished"

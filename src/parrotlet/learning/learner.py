@@ -13,10 +13,11 @@ from parrotlet.dataset import NOTHING, Batch, Batches
 from parrotlet.errors import ParrotletError
 from parrotlet.learning.optimizers import new_optimizer
 from parrotlet.networks import LabelledHead, Network
-from parrotlet.networks.loss import summed_cross_entropy
+from parrotlet.networks.loss import scale_derivatives, summed_cross_entropy
 from parrotlet.settings import TrainingSettings
 
 Arrays = dict[str, npt.NDArray[Any]]
+NEWTON_STEPS = 2  # of the calibration, which is nearly a parabola
 LABELLED_SHARE = 0.8  # of the loss, where a second output sees the labels (textgenrnn, model.py)
 
 
@@ -100,6 +101,28 @@ class Learner:
             nats += loss.item()
             tokens += count
         return nats, tokens
+
+    @torch.no_grad()
+    def calibrate(self, batches: Batches) -> None:
+        """Scale the logits so that these batches cost least (temperature scaling: Guo et al. 2017, §4.2).
+
+        What has read its text many times is surer of itself than it has reason to be. By Newton's method.
+        """
+        self.network.eval()
+        output = self.network.output
+        for _ in range(NEWTON_STEPS):
+            state, first, second = None, 0.0, 0.0
+            for index in range(batches.length(0)):
+                batch = batches.batch(0, index)
+                _, _, features, state = self._read(batch, state)
+                targets = torch.from_numpy(batch.targets).to(self.device).flatten()
+                slope, curvature = scale_derivatives(features.flatten(0, 1), output, targets, NOTHING)
+                first, second = first + slope, second + curvature
+            if second <= 0:
+                return
+            factor = min(2.0, max(0.5, 1 - first / second))
+            output.weight.mul_(factor)
+            output.bias.mul_(factor)
 
     def loss(self) -> float:
         """Mean nats per token since the last :meth:`forget_loss`; nan before the first step."""

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from parrotlet._version import VERSION
@@ -15,8 +14,8 @@ from parrotlet.bundle import Bundle, Card, Evaluation
 from parrotlet.dataset import held_back, training_batches, validation_batches
 from parrotlet.dataset.batches import Batches
 from parrotlet.errors import ParrotletError
-from parrotlet.learning.checkpoint import Arrays, RunFolder
-from parrotlet.learning.closing import CardSize, card_size, with_report
+from parrotlet.learning.checkpoint import Arrays, RunFolder, sound
+from parrotlet.learning.closing import CardSize, advice, card_size, with_report
 from parrotlet.learning.events import Done, Evaluated, Event, Note, Saved, Started, Step
 from parrotlet.learning.learner import Learner
 from parrotlet.learning.prepare import Prepared
@@ -32,6 +31,7 @@ MOST_EVALUATIONS = 20  # unless asked for otherwise
 STEPS_BETWEEN, SECONDS_BETWEEN = 25, 3.0  # at least, between two of them
 LEAST_SHARE_TO_LEARN = 0.2  # of a budget in minutes, whatever reading the text took of it
 CLOSING_SECONDS = 0.5  # of a budget in minutes, kept for writing the file and leaving Python
+CALIBRATION_PASSES = 3  # over what is held back
 MOST_TO_CLOSE = 0.15  # share of such a budget for all that comes after learning
 
 
@@ -54,7 +54,7 @@ class Loop:
         )
         self._origin = started - self.progress.seconds  # the run's clock goes on where it stopped
         self._budget = self._seconds_to_spend()
-        self._evaluation_seconds = 0.0
+        self._evaluation_seconds = self._measuring_seconds = 0.0
         self._seconds_of_character: float | None = None  # of what the model writes
         self._restore()
 
@@ -131,7 +131,8 @@ class Loop:
         if self.settings.epochs is not None:
             return self._epoch() / self.settings.epochs
         assert self.settings.minutes is not None
-        closing = CLOSING_SECONDS + self._evaluation_seconds + self._card_size().seconds
+        calibration = CALIBRATION_PASSES * self._measuring_seconds
+        closing = CLOSING_SECONDS + self._evaluation_seconds + calibration + self._card_size().seconds
         return self._seconds() / (self._budget - min(closing, MOST_TO_CLOSE * self.settings.minutes * 60))
 
     def _card_size(self) -> CardSize:
@@ -159,12 +160,11 @@ class Loop:
         progress, learner = self.progress, self._learner
         train = self._bits(learner.loss()) if learner.loss_tokens else None
         weights = learner.weights()
-        if not _sound(weights):
+        if not sound(weights):
             return False
         validation = None
         if self._validation is not None:
-            nats, _ = learner.measure(self._validation)
-            validation = nats / math.log(2) / self._validation_characters
+            validation = self._measured(self._validation)
             if not math.isfinite(validation):
                 return False
         before = [record["validation"] for record in progress.history if record["validation"] is not None]
@@ -195,6 +195,13 @@ class Loop:
         self._evaluation_seconds = time.perf_counter() - start
         return True
 
+    def _measured(self, held_back: Batches) -> float:
+        """Bits per character of what is held back."""
+        start = time.perf_counter()
+        nats, _ = self._learner.measure(held_back)
+        self._measuring_seconds = time.perf_counter() - start
+        return nats / math.log(2) / self._validation_characters
+
     def _keep(self, weights: Arrays, figure: float | None) -> Path | None:
         """A file of its own for this state, named by epoch or step and loss in nats per token, where asked for."""
         progress = self.progress
@@ -217,6 +224,8 @@ class Loop:
         if self._best is None and progress.step and reason != "not finite":  # stopped before the first evaluation
             self._best = self._learner.weights()
         if self._best is not None:
+            if reason in ("finished", "early") and self.settings.calibrate and not self.run.settings.network.tied:
+                self._calibrate()
             self.bundle = self._make_bundle(self._best)
             if reason != "interrupted":
                 self.bundle, notes = with_report(self.bundle, self.run, self._card_size())
@@ -230,22 +239,20 @@ class Loop:
             self._checkpoint()
         path = str(self.output) if self.output and self.bundle else None
         report = dict(self.bundle.report) if self.bundle and self.bundle.report else None
-        seconds, advice = self._seconds(), self._advice(reason)
-        yield Done(reason, progress.step, self._epoch(), seconds, progress.best, path, advice, report)
+        seconds = self._seconds()
+        told = advice(reason, self.run, self._best is not None, self.output is not None)
+        yield Done(reason, progress.step, self._epoch(), seconds, progress.best, path, told, report)
 
-    def _advice(self, reason: str) -> str:
-        if reason == "not finite":
-            rate = self.settings.learning_rate
-            kept = "the best state so far is kept" if self._best is not None else "no state was good enough to keep"
-            return (
-                f"the loss is no longer a finite number at step {self.progress.step}; {kept}. Try "
-                f"training.learning_rate = {rate / 4:g} instead of {rate:g}, or a smaller training.clip"
-            )
-        if reason == "interrupted":
-            return "stopped; to go on, give the same command with --resume" if self.output else "stopped"
-        if reason == "early":
-            return f"stopped early: no gain in the last {self.progress.stale} evaluations"
-        return "finished"
+    def _calibrate(self) -> None:
+        """Leave the best state as sure of itself as what is held back says that it should be."""
+        before = self.progress.best
+        if self._validation is None or self._best is None or before is None:
+            return
+        self._learner.load_weights(self._best)
+        self._learner.calibrate(self._validation)
+        figure = self._measured(self._validation)
+        if figure < before:
+            self.progress.best, self._best = figure, self._learner.weights()
 
     def _save(self, bundle: Bundle) -> Saved:
         assert self.output is not None
@@ -281,7 +288,7 @@ class Loop:
     def _checkpoint(self) -> None:
         progress, learner = self.progress, self._learner
         weights = learner.weights()
-        if not _sound(weights):
+        if not sound(weights):
             return  # the checkpoint before is the last good state
         progress.seconds = self._seconds()
         progress.loss_tokens = learner.loss_tokens
@@ -336,7 +343,3 @@ class Loop:
             yield Note(
                 f"reading the text took most of the time: the run will end after {self._budget / 60:.1f} minutes"
             )
-
-
-def _sound(weights: Arrays) -> bool:
-    return all(bool(np.isfinite(array).all()) for array in weights.values())
