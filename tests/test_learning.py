@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from parrotlet import from_texts, load_bundle, training  # noqa: E402
 from parrotlet.errors import ParrotletError, UsageError  # noqa: E402
 from parrotlet.learning import Run  # noqa: E402
-from parrotlet.learning.events import Done, Evaluated, Note, Sample, Saved, Started  # noqa: E402
+from parrotlet.learning.events import Done, Evaluated, Note, Sample, Saved, Started, Step  # noqa: E402
 from parrotlet.learning.plan import plan, weights_in  # noqa: E402
 from parrotlet.learning.schedule import learning_rate  # noqa: E402
 from parrotlet.settings import NetworkSettings, Settings, TrainingSettings, parse_settings  # noqa: E402
@@ -182,6 +182,15 @@ def test_weights_that_the_embedding_shares_are_not_scaled():
     shared = {"embedding": 16, "tied": True, "steps": 20, "evaluations": 1}
     bundle = run(short_texts(), **shared)[0].bundle
     assert bundle.card.history[0].validation == bundle.card.validation_bits_per_character
+
+
+def test_a_short_text_ends_a_run_of_minutes_when_it_was_read_often_enough():
+    _, events = run(short_texts(), minutes=10, most_epochs=3, evaluations=None)
+    assert events[-1].reason == "finished" and 3 <= events[-1].epoch < 4 and events[-1].seconds < 300
+    rates = [event.learning_rate for event in events if isinstance(event, Evaluated)]
+    assert rates[-1] < 0.1 * rates[0] and len(rates) == 20  # the schedule ends there too
+    assert any(isinstance(event, Note) and "most_epochs = 3" in event.text for event in events)
+    assert all(event.seconds_left < 600 for event in events if isinstance(event, Step))
 
 
 def test_early_stopping_counts_evaluations_without_a_gain():

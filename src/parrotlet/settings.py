@@ -170,6 +170,12 @@ class TrainingSettings(Section):
     minutes: float | None = Field(None, gt=0, le=100_000, description="wall clock of the whole command")
     epochs: float | None = Field(None, gt=0, le=1_000_000, description="passes over the training text")
     steps: int | None = Field(None, ge=1, le=1_000_000_000, description="optimizer steps")
+    most_epochs: float = Field(
+        15,
+        gt=0,
+        le=1_000_000,
+        description="with minutes: a text that was read so often is learned by heart; the run ends",
+    )
     batch: int = Field(64, ge=1, le=65_536, description="rows read side by side")
     window: int = Field(64, ge=1, le=65_536, description="tokens per row and step (truncated back-propagation)")
     stride: int = Field(1, ge=1, le=65_536, description="with a context: tokens from one predicted token to the next")

@@ -78,6 +78,7 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
         readings = training.steps * at_once / tokens
     else:
         readings = operations / (6 * weights_in(network, vocabulary, network.context or 1)) * training.stride / tokens
+        readings = min(readings, training.most_epochs)
     crowding = (weights_in(network, vocabulary) / tokens) ** 0.5  # how easily the text is learned by heart
     if "dropout_output" not in chosen:
         network = network.model_copy(update={"dropout_output": _dropout(readings * crowding)})

@@ -103,6 +103,11 @@ class Loop:
         sound = True
         if learner.loss_tokens:  # learnt something since the last evaluation
             sound = yield from self._evaluate(learning_rate(self.settings, progress.step, 1.0, progress.epoch))
+        if self.settings.minutes and self._epoch() >= self.settings.most_epochs:
+            yield Note(
+                f"the text was read training.most_epochs = {self.settings.most_epochs:g} times, so the run ends before "
+                "its time: it would only be learned by heart"
+            )
         yield "finished" if sound else "not finite"
 
     def _finite(self) -> bool:
@@ -133,7 +138,8 @@ class Loop:
         assert self.settings.minutes is not None
         calibration = CALIBRATION_PASSES * self._measuring_seconds
         closing = CLOSING_SECONDS + self._evaluation_seconds + calibration + self._card_size().seconds
-        return self._seconds() / (self._budget - min(closing, MOST_TO_CLOSE * self.settings.minutes * 60))
+        time_used = self._seconds() / (self._budget - min(closing, MOST_TO_CLOSE * self.settings.minutes * 60))
+        return max(time_used, self._epoch() / self.settings.most_epochs)
 
     def _card_size(self) -> CardSize:
         return card_size(self.run, self._parameters, self._seconds_of_character)
@@ -311,7 +317,7 @@ class Loop:
         seconds = self._seconds()
         left = seconds * (1 - fraction) / fraction if fraction > 0 else None
         if self.settings.minutes:
-            left = max(0.0, self._budget - seconds)
+            left = max(0.0, min(left or math.inf, self._budget - seconds))
         rate = tokens_per_second * self._characters_per_token
         train = self._bits(self._learner.loss()) if self._learner.loss_tokens else None
         return Step(self.progress.step, self._epoch(), fraction, train, rate, seconds, left)
@@ -340,6 +346,4 @@ class Loop:
             place = "EPOCH" if self.settings.epochs else "STEP"
             yield Note(f"{which} leaves a file {self.output.stem}-{place}-LOSS.safetensors, the loss in nats per token")
         if self.settings.minutes and self._budget > self.settings.minutes * 60:
-            yield Note(
-                f"reading the text took most of the time: the run will end after {self._budget / 60:.1f} minutes"
-            )
+            yield Note(f"reading the text took most of the time: the run ends after {self._budget / 60:.1f} minutes")
