@@ -32,6 +32,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], help="a setting of the usual training, as in train")
+    parser.add_argument(
+        "--dynamic", nargs="*", type=float, default=[], help="also score while learning on, at these rates"
+    )
     parser.add_argument("--table", action="store_true", help="only show what was measured before")
     parser.add_argument("--quick", action="store_true", help="two candidates for three seconds, nothing is recorded")
     chosen = parser.parse_args(arguments)
@@ -53,7 +56,9 @@ def main(arguments: list[str]) -> int:
             for seed in range(chosen.seeds):
                 path, lower = CORPORA[corpus]
                 text = (data_folder() / path).read_text(encoding="utf-8")
-                found = run(text.lower() if lower else text, CANDIDATES[name], chosen.minutes * 60, seed, usual)
+                found = run(
+                    text.lower() if lower else text, CANDIDATES[name], chosen.minutes * 60, seed, usual, chosen.dynamic
+                )
                 record = {"name": name, "corpus": corpus, "minutes": chosen.minutes, "seed": seed, "set": chosen.set}
                 record |= {"day": time.strftime("%Y-%m-%d"), **found}
                 print(json.dumps(record), flush=True)

@@ -2,10 +2,11 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -21,8 +22,10 @@ from parrotlet.learning.schedule import learning_rate
 from parrotlet.networks import Network, build_network
 from parrotlet.settings import Settings, parse_settings
 
+IdArray = npt.NDArray[np.int64]
 TESTED_ROWS, TESTED_WINDOW = 8, 256  # the last tenth in eight parts, the state carried over each
 AVERAGE_EVERY = 5  # steps
+DYNAMIC_WINDOW, DYNAMIC_CLIP = 64, 1.0  # tokens that are scored, then learned from, and the largest gradient norm
 
 
 class Study(Learner):
@@ -81,9 +84,17 @@ class Study(Learner):
 
 
 def run(
-    text: str, candidate: Candidate, seconds: float, seed: int, usual: Mapping[str, Mapping[str, Any]]
+    text: str,
+    candidate: Candidate,
+    seconds: float,
+    seed: int,
+    usual: Mapping[str, Mapping[str, Any]],
+    rates: Sequence[float] = (),
 ) -> dict[str, Any]:
-    """Train on the first nine tenths for so long and score the last tenth once; a record of it."""
+    """Train on the first nine tenths for so long and score the last tenth once; a record of it.
+
+    ``rates``: of dynamic evaluation, whose figures stand apart.
+    """
     numbers, symbols = numbered(text)
     ids = np.array([*numbers, 0], np.int64)
     border, end = int(len(text) * 0.9), len(text)
@@ -108,11 +119,13 @@ def run(
         StreamBatches(encoded, split.validation, TESTED_ROWS, TESTED_WINDOW, 0, shuffle=False)
     )
     network, training = settings.network, settings.training
+    dynamic = {f"dynamic {rate:g}": dynamic_bits(learner, encoded, split.validation, rate) for rate in rates}
     return {
         "bits": nats / count / math.log(2), "seconds": taken, "steps": steps, "epochs": learner.tokens_read / border,
         "hidden": network.hidden, "layers": network.layers, "batch": training.batch, "window": training.window,
         "rate": training.learning_rate, "dropout": network.dropout_output,
         "weights": sum(parameter.numel() for parameter in learner.network.parameters()),
+        **dynamic,
     }  # fmt: skip
 
 
@@ -142,3 +155,28 @@ def learn(learner: Study, batches: Batches, start: float, seconds: float) -> int
         for parameter, value in zip(learner.network.parameters(), mean, strict=True):
             parameter.data.copy_(value)
     return step
+
+
+def dynamic_bits(learner: Study, encoded: Encoded, parts: IdArray, rate: float) -> float:
+    """Bits per token where each piece is learned from once it was scored: Krause et al. 2018, §3, plain descent.
+
+    The weights are as before afterwards.
+    """
+    before = [parameter.detach().clone() for parameter in learner.network.parameters()]
+    batches = StreamBatches(encoded, parts, 1, DYNAMIC_WINDOW, 0, shuffle=False)
+    learner.network.eval()
+    state, nats, count = None, 0.0, 0
+    for index in range(batches.length(0)):
+        loss, tokens, _, state = learner._read(batches.batch(0, index), state)
+        nats, count = nats + loss.item(), count + tokens
+        learner.network.zero_grad()
+        (loss / tokens).backward()
+        nn.utils.clip_grad_norm_(learner.network.parameters(), DYNAMIC_CLIP)
+        with torch.no_grad():
+            for parameter in learner.network.parameters():
+                if parameter.grad is not None:
+                    parameter -= rate * parameter.grad
+    with torch.no_grad():
+        for parameter, value in zip(learner.network.parameters(), before, strict=True):
+            parameter.copy_(value)
+    return nats / count / math.log(2)
