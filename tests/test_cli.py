@@ -158,8 +158,48 @@ def test_a_column_of_labels_teaches_textgenrnn_s_network(call, tmp_path):
     flags = ["--column", "title", "--label", "animal", "-o", "m.safetensors", "--set", "training.sample_length=5"]
     assert call("train", "posts.csv", *TINY, *flags, "--recipe", "textgenrnn").status == 0
     assert json.loads(call("inspect", "--json").out)["settings"]["corpus"]["labels"] == ["animal"]
-    refused = call("train", "posts.csv", *TINY, *flags)
-    assert refused.status == 2 and "only networks with attention train with labels yet" in refused.error
+    assert json.loads(call("inspect", "--json").out)["labels"] == {}
+
+
+def test_writing_under_a_label_of_the_texts(call, tmp_path):
+    rows = "".join(f"{'abc'[n % 3] * 12},{('cat', 'dog', 'cow')[n % 3]}\n" for n in range(120))
+    (tmp_path / "posts.csv").write_text("title,animal\n" + rows, encoding="utf-8")
+    flags = ["--column", "title", "--label", "animal", "-o", "m.safetensors", "--set", "training.learning_rate=0.02"]
+    assert call("train", "posts.csv", *TINY, *flags, "--steps", "150").status == 0
+    assert json.loads(call("inspect", "--json").out)["labels"] == {"animal": ["cat", "dog", "cow"]}
+    assert "labels       animal: cat, dog, cow\n" in call("inspect").out
+    for letter, animal in zip("abc", ("cat", "dog", "cow"), strict=True):
+        written = call("generate", "--label", f"animal={animal}", "--temperature", "0", "--length", "9").out
+        assert written == letter * 9 + "\n"
+        (tmp_path / "text.txt").write_text(letter * 12 + "\n", encoding="utf-8")
+        own, other = (
+            json.loads(call("score", "m.safetensors", "text.txt", "--json", "--label", f"animal={each}").out)
+            for each in (animal, "cat" if animal != "cat" else "cow")
+        )
+        assert own["bits_per_character"] < 0.5 * other["bits_per_character"]
+    listed = json.loads(call("next", "m.safetensors", "--by", "animal", "-n", "2", "--json").out)
+    assert [(each["label"], each["likeliest"][0]["token"]) for each in listed] == [
+        ("cat", "a"),
+        ("dog", "b"),
+        ("cow", "c"),
+    ]
+    lines = call("next", "m.safetensors", "--by", "animal", "-n", "2").out.splitlines()
+    assert [line[:9] for line in lines] == ["cat   'a'", "dog   'b'", "cow   'c'"]
+    (mixed,) = json.loads(call("next", "m.safetensors", "--label", "animal=cat:1,cow:1", "-n", "1", "--json").out)
+    assert mixed["token"] in "ac"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--label", "animal"], "label 'animal' is not of the form column=label"),
+        (["--label", "animal=cat"], "label 'animal' is not a column of labels: this model was trained without labels"),
+    ],
+)
+def test_a_wrong_label_is_one_clear_line(call, models, flags, message):
+    refused = call("generate", models.text, *flags)
+    assert refused.status == 2 and message in refused.error
+    assert call("next", models.text, "--by", "animal").status == 2
 
 
 def test_flags_reach_the_settings(call, models):

@@ -74,6 +74,7 @@ def test_it_learns(corpus):
         (long_text, {"optimizer": "sgd", "momentum": 0.9, "level": "word", "schedule": "step"}),
         (long_text, {"network": {"kind": "lstm", "context": 9, "dropout_output": 0.2}, "stride": 2, "keep": "every"}),
         (labelled_texts, {"network": ATTENTION}),
+        (labelled_texts, {"dropout_input": 0.1, "position": 3}),
         (short_texts, {"sequences": True, "sample_from_text": True}),
         (long_text, {"network": {"kind": "convolution", "layers": 3, "dropout_between": 0.1}}),
         (
@@ -89,6 +90,7 @@ def test_it_learns(corpus):
         "words-sgd",
         "windows",
         "labels",
+        "labels-that-move",
         "sequences",
         "convolution",
         "stack",
@@ -321,11 +323,13 @@ def test_a_budget_that_reading_used_up_still_learns():
     assert any(isinstance(event, Note) and "reading the text took most of the time" in event.text for event in events)
 
 
-def test_labels_are_refused_where_they_are_not_learned_from():
-    with pytest.raises(UsageError, match="only networks with attention train with labels yet"):
-        run(short_texts(), steps=1, labels=("author",))
-    with pytest.raises(UsageError, match="only networks with attention train with labels yet"):
-        run(from_texts(["one text", "another"], labels={"author": ["a", "b"]}), steps=1)
+def test_labels_are_refused_where_no_learned_vector_can_carry_them():
+    texts = from_texts(["one text", "another"], labels={"author": ["a", "b"]})
+    one_hot = {name: value for name, value in TINY.items() if name != "embedding"} | {"input": "one-hot"}
+    with pytest.raises(UsageError, match=r"corpus.labels = \['author'\] do not go with network.input = 'one-hot'"):
+        list(training(texts, **one_hot, steps=1))
+    with pytest.raises(UsageError, match=r"do not go with network\.tied"):
+        run(texts, steps=1, tied=True, embedding=16)
 
 
 def test_a_missing_output_folder_is_told_before_training():

@@ -40,7 +40,7 @@ class ParallelCells(Network):
     def begin(self, rows: int) -> Tensor:
         return torch.zeros(rows, self.settings.layers, 2, self.settings.hidden)
 
-    def read(self, ids: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def read(self, ids: Tensor, state: Tensor | None = None, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         state = self.begin(len(ids)) if state is None else state
         stream = self.enter(self.embedding(ids)).float()  # (B, T, H)
         ends = []
@@ -127,7 +127,7 @@ class Transformer(Network):
     def begin(self, rows: int) -> Tensor:
         return torch.full((rows, 0), 0)
 
-    def read(self, ids: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def read(self, ids: Tensor, state: Tensor | None = None, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         past = self.begin(len(ids)) if self.training or state is None else state
         seen = torch.cat([past, ids], 1)
         x = self.enter(seen)  # (B, T, H)
@@ -171,7 +171,7 @@ class HashedNgrams(RecurrentNetwork):
         for table in self.ngrams:
             nn.init.normal_(cast(nn.Embedding, table).weight, std=0.5)
 
-    def read(self, ids: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def read(self, ids: Tensor, state: Tensor | None = None, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         hidden = self.begin(len(ids)) if state is None else state
         entering = self.embedding(ids)  # (B, T, E)
         code = ids.clone()

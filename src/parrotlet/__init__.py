@@ -13,7 +13,10 @@ from parrotlet._version import VERSION as __version__
 
 if TYPE_CHECKING:
     from parrotlet.bundle import Bundle, load_bundle
+    from parrotlet.chatting import Chat
     from parrotlet.corpus import Corpus, from_texts, open_corpus
+    from parrotlet.cowriting import Draft
+    from parrotlet.ensembles import average
     from parrotlet.errors import ParrotletError, UsageError
     from parrotlet.importers import import_model
     from parrotlet.learning import training
@@ -21,12 +24,17 @@ if TYPE_CHECKING:
     from parrotlet.sampling import Rules
     from parrotlet.settings import Settings
     from parrotlet.show import train
+    from parrotlet.turns import in_turns
     from parrotlet.writer import Writer, load
 
 STARTED = time.perf_counter()  # a command's minutes are counted from here
 
 _HOMES = {
+    "average": "ensembles",
+    "in_turns": "turns",
     "Bundle": "bundle",
+    "Chat": "chatting",
+    "Draft": "cowriting",
     "load_bundle": "bundle",
     "Corpus": "corpus",
     "from_texts": "corpus",
@@ -46,7 +54,9 @@ _HOMES = {
 
 __all__ = [
     "Bundle",
+    "Chat",
     "Corpus",
+    "Draft",
     "ParrotletError",
     "Report",
     "Rules",
@@ -54,8 +64,10 @@ __all__ = [
     "UsageError",
     "Writer",
     "__version__",
+    "average",
     "from_texts",
     "import_model",
+    "in_turns",
     "load",
     "load_bundle",
     "open_corpus",

@@ -6,7 +6,7 @@ number, the settings, the tokenizer, the model card and the report card.
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -31,9 +31,10 @@ from parrotlet.tokenizers import Tokenizer, load_tokenizer
 
 FORMAT = 1
 Parts = dict[str, Any]
-PARTS = ("settings", "tokenizer", "card", "report")
+Labels = Mapping[str, Sequence[str]]
+PARTS = ("settings", "tokenizer", "card", "report")  # and labels, where there are any
 # Most characters of each part; the tokenizer is bounded by the header alone.
-PART_LIMITS = {"settings": 1 << 16, "card": 8 << 20, "report": 4 << 20}
+PART_LIMITS = {"settings": 1 << 16, "card": 8 << 20, "report": 4 << 20, "labels": 8 << 20}
 # From each older format to the next: parts in, parts out. A file of any format ever released must load for ever.
 MIGRATIONS: dict[int, Callable[[Parts], Parts]] = {}
 AnySection = TypeVar("AnySection", bound=Section)
@@ -79,6 +80,7 @@ class Bundle:
     tokenizer: Tokenizer
     card: Card
     report: Mapping[str, Any] = field(default_factory=dict)
+    labels: Labels = field(default_factory=dict)  # by which texts are told apart: of each column, by number
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the one file, whole or not at all. Raises ParrotletError, with the old file untouched."""
@@ -97,8 +99,10 @@ class Bundle:
             "card": self.card.model_dump_json(),
             "report": _dump(dict(self.report), "report card"),
         }
+        if self.labels:
+            metadata["labels"] = _dump({column: list(names) for column, names in self.labels.items()}, "list of labels")
         for part, limit in PART_LIMITS.items():
-            if len(metadata[part]) > limit:
+            if len(metadata.get(part, "")) > limit:
                 raise ParrotletError(f"the model is not saved: its {part} is longer than {limit} characters")
         return metadata
 
@@ -127,9 +131,10 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         if not isinstance(parts["report"], dict):
             raise ParrotletError(f"{name}: report must be an object")
         tokenizer = _tokenizer(parts["tokenizer"], name)
+        labels = _labels(parts.get("labels", {}), settings, name)
         _check_shapes(header.shapes, settings, tokenizer, name)
         weights = read_arrays(file, header, name)
-    return Bundle(weights, settings, tokenizer, card, parts["report"])
+    return Bundle(weights, settings, tokenizer, card, parts["report"], labels)
 
 
 def _parts(header: Header, name: str) -> Parts:
@@ -178,6 +183,18 @@ def _tokenizer(data: Any, name: str) -> Tokenizer:
         raise ParrotletError(
             f"{name}: tokenizer: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
         ) from error
+
+
+def _labels(data: Any, settings: Settings, name: str) -> Labels:
+    """The labels of each column, as many as the settings count."""
+    columns: dict[str, Any] = data if isinstance(data, dict) else {"": None}
+    for names in columns.values():
+        sound = isinstance(names, list) and all(isinstance(each, str) for each in names)
+        if not sound or len(set(names)) < len(names):
+            raise ParrotletError(f"{name}: labels must be lists of different texts, by column")
+    if tuple(map(len, columns.values())) != settings.network.label_counts:
+        raise ParrotletError(f"{name}: its labels are not as many as its settings count")
+    return {column: tuple(names) for column, names in columns.items()}
 
 
 def _check_shapes(shapes: Mapping[str, tuple[int, ...]], settings: Settings, tokenizer: Tokenizer, name: str) -> None:

@@ -16,6 +16,7 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 
 Temperature = Annotated[float, Field(ge=0, le=HOTTEST)]
 Model = TypeVar("Model", bound=BaseModel)
+LabelCount = Annotated[int, Field(ge=1, le=10_000)]
 BUDGETS = frozenset({"minutes", "epochs", "steps"})
 
 
@@ -32,7 +33,13 @@ class CorpusSettings(Section):
     encoding: str | None = Field(None, description="text encoding such as utf-8 or cp1252; none means detect it")
     column: str | None = Field(None, description="the column or field that holds the text (CSV, TSV, JSON, JSONL)")
     labels: tuple[str, ...] = Field((), description="a column that holds labels; several may be given")
+    position: int = Field(
+        0, ge=0, le=100, description="tell so many parts of a document apart, as labels 1, 2 … of a column 'position'"
+    )
     template: str | None = Field(None, description='builds a text from fields: "Recipe for {title} | {directions}"')
+    dialogue: bool = Field(
+        False, description="read questions and answers, messages or speakers' lines as conversations, to chat with"
+    )
     header: bool | None = Field(None, description="whether a table's first row names the columns; none means look")
 
 
@@ -86,6 +93,9 @@ class NetworkSettings(Section):
     bidirectional: bool = Field(False, description="each layer also reads the context backwards")
     attention: bool = Field(False, description="predict from a weighted average of embedding and all layers over time")
     kernel: int = Field(2, ge=2, le=16, description="convolution: how many steps each layer looks at")
+    label_counts: tuple[LabelCount, ...] = Field(
+        (), max_length=32, description="how many labels each column has that texts are told apart by; training counts"
+    )
     stack: tuple[LayerSettings, ...] = Field((), max_length=32, description="kind stack: the layers, first to last")
 
     @model_validator(mode="before")
@@ -141,6 +151,8 @@ class NetworkSettings(Section):
         if changed and (self.bidirectional or self.attention or self.kind == "stack"):
             other = "kind = 'stack'" if self.kind == "stack" else "attention" if self.attention else "bidirectional"
             return f"{changed[0]} does not go with {other}"
+        if self.label_counts and (self.tied or self.input != "learned"):
+            return f"labels do not go with {'tied' if self.tied else f'input = {self.input!r}'}"
         if self.kind == "stack" and not self.stack:
             return "kind = 'stack' needs its layers: stack = [{kind = 'lstm', units = 128}, …]"
         if self.stack and self.kind != "stack":

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from parrotlet.bundle import Bundle, Card, load_bundle
+from parrotlet.bundle import Bundle, Card, Labels, load_bundle
+from parrotlet.continuations import Continuation, continuations
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.generation import Beginning, Plan, UserRule
+from parrotlet.labels import Choice, labelled_network
 from parrotlet.novelty import Novelty
 from parrotlet.runtime import Arithmetic, Runtime, State, after_last, open_runtime
 from parrotlet.sampling import Rules
@@ -32,6 +34,7 @@ LONGEST = 100_000_000  # tokens of one text
 MOST_TEXTS = 100_000
 MOST_STOPS, LONGEST_STOP = 1000, 1000
 ROWS = 256  # texts written side by side
+MOST_CONTINUATIONS = 100
 
 
 class Writer:
@@ -44,16 +47,45 @@ class Writer:
     UsageError where one of these is wrong.
     """
 
-    def __init__(self, bundle: Bundle, path: Path | Runtime = "auto", arithmetic: Arithmetic = "float32") -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        path: Path | Runtime = "auto",
+        arithmetic: Arithmetic = "float32",
+        labels: Choice | None = None,
+    ) -> None:
         """``path``: how to compute, "compiled" or "numpy" ("auto": the faster there is), or a runtime of one's own.
 
         ``arithmetic``: "float32", or "int8", which holds the matrices in bytes: several times as fast, hardly less
         exact (less than 0.001 bits per character were lost wherever it was measured), and it writes other texts.
+        ``labels``: see ``labelled``.
         """
         self.bundle = bundle
+        self._path, self._arithmetic = path, arithmetic
         if isinstance(path, str):
-            path = open_runtime(bundle.settings.network, bundle.weights, len(bundle.tokenizer), path, arithmetic)
+            network, weights = labelled_network(bundle, labels or {})
+            path = open_runtime(network, weights, len(bundle.tokenizer), path, arithmetic)
+        elif labels:
+            raise UsageError("labels cannot be chosen for a runtime of one's own")
         self._runtime: Runtime = path
+
+    def labelled(self, labels: Choice) -> "Writer":
+        """A Writer with the same model that writes, and scores, under these labels of the training texts.
+
+        ``labels``: by column a label, or several with their shares: ``{"author": {"Ann": 3, "Bob": 1}}``. A column that
+        is not named has no label. Raises UsageError for one that the model does not have.
+        """
+        return Writer(self.bundle, self._path, self._arithmetic, labels)
+
+    @property
+    def labels(self) -> Labels:
+        """The labels that this model can write under, by column."""
+        return self.bundle.labels
+
+    @property
+    def runtime(self) -> Runtime:
+        """What reads and writes for it, without torch."""
+        return self._runtime
 
     @property
     def settings(self) -> Settings:
@@ -142,6 +174,18 @@ class Writer:
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise UsageError(f"n must be a whole number from 1, not {n!r}")
         return likeliest(self.tokenizer, self._begin(prompt).logits[0], self._banned(), n)
+
+    def continuations(self, text: str = "", n: int = 5, words: int = 1) -> list[Continuation]:
+        """The ``n`` likeliest ways to go on with a text by so many whole words, likeliest first, at every level.
+
+        A sign such as a comma counts as a word; a word that the text breaks off in is finished first. The probabilities
+        are the network's own.
+        """
+        for name, value in (("n", n), ("words", words)):
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_CONTINUATIONS:
+                raise UsageError(f"{name} must be a whole number from 1 to {MOST_CONTINUATIONS}, not {value!r}")
+        ends = self.card.form == "lines"
+        return continuations(self._runtime, self.tokenizer, self._begin(text), self._banned(), ends, n, words)
 
     def score(
         self,

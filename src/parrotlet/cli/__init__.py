@@ -22,6 +22,8 @@ from parrotlet.show import forgiving, harmless
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train", "teach a network to write like a text"),
     "generate": ("generate", "write with a model"),
+    "cowrite": ("cowrite", "write together: it offers, you choose, undo or type your own"),
+    "chat": ("chat", "talk with a model that learned conversations"),
     "score": ("score", "bits per character of a text, and what surprises the model in it"),
     "next": ("next", "the likeliest next tokens after a prompt"),
     "compare": ("compare", "models side by side: figures, curves, texts"),

@@ -7,7 +7,7 @@ import typer
 
 from parrotlet.cli.console import as_json as to_json
 from parrotlet.cli.console import heading, say_pieces
-from parrotlet.cli.options import AsJson, corpus_like, flag, given, load, numbers
+from parrotlet.cli.options import AsJson, ChosenLabels, corpus_like, flag, given, load, numbers, the_model
 from parrotlet.errors import UsageError
 from parrotlet.sampling import Rules
 
@@ -21,7 +21,10 @@ Written = list[tuple[float, "Text"]]
 
 @app.command()
 def generate(
-    model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="a model file [the only one here]")] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL]…", help="a model file [the only one here]; several write together"),
+    ] = None,
     prompt: Annotated[str, typer.Option(help="what the text begins with")] = "",
     n: Annotated[int, typer.Option("-n", help="how many texts")] = 1,
     length: Annotated[int, typer.Option(help="most new tokens of a text")] = 300,
@@ -41,6 +44,11 @@ def generate(
     novel: Annotated[int | None, typer.Option(help="copy no N characters in one piece from --corpus")] = None,
     corpus: Annotated[list[str] | None, typer.Option(help="the training text, for --novel (repeatable)")] = None,
     stop: Annotated[list[str] | None, typer.Option(help="ends a text before this string (repeatable)")] = None,
+    labels: ChosenLabels = None,
+    weights: Annotated[str | None, typer.Option(help="of several models, in their order: 2,1 [all alike]")] = None,
+    turns: Annotated[
+        str | None, typer.Option(metavar="word|sentence|line", help="several models write in turns [on average]")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="the same seed writes the same text [random]")] = None,
     arithmetic: Annotated[
         str, typer.Option(metavar="float32|int8", help="int8: several times as fast, hardly less exact, other texts")
@@ -56,7 +64,16 @@ def generate(
     if probabilities and not as_json:
         raise UsageError("--probabilities needs --json")
     temperatures = numbers(temperature, "--temperature")
-    writer = load(model, prompt, arithmetic)
+    writers = [load(model, prompt, arithmetic, labels) for model in models or [the_model(None)]]
+    shares = None if weights is None else numbers(weights, "--weights")
+    if len(writers) == 1 and (shares or turns):
+        raise UsageError(f"--{'weights' if shares else 'turns'} needs several models")
+    if turns:
+        if as_json or n != 1 or novel or stop or output or len(temperatures) > 1:
+            raise UsageError("--turns writes one text on the screen: leave -n, --json, --output, --stop, --novel out")
+        say_turns(writers, prompt, turns, shares, {"length": length, "seed": seed, **rules}, temperatures[0])
+        return
+    writer = writers[0] if len(writers) == 1 else averaged(writers, shares)
     call: dict[str, Any] = {"length": length, "seed": seed, "stop": stop or (), **rules}
     call["novel"] = novelty(writer, novel, corpus)
     if n == 1 and not as_json and output is None:
@@ -74,6 +91,25 @@ def generate(
         say_pieces(told)
     else:
         save("".join(told), output)
+
+
+def averaged(writers: "list[Writer]", weights: list[float] | None) -> "Writer":
+    from parrotlet.ensembles import average
+
+    return average(writers, weights)
+
+
+def say_turns(
+    writers: "list[Writer]",
+    prompt: str,
+    turn: str,
+    weights: list[float] | None,
+    call: dict[str, Any],
+    temperature: float,
+) -> None:
+    from parrotlet.turns import in_turns
+
+    say_pieces(in_turns(writers, prompt, turn=turn, weights=weights, temperature=temperature, **call))  # type: ignore[arg-type]
 
 
 def novelty(writer: "Writer", n: int | None, corpus: list[str] | None) -> "Novelty | None":

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from parrotlet.settings import LayerSettings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
+MOST_NAMES = 20
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
@@ -47,6 +48,7 @@ def facts(bundle: "Bundle", path: str) -> dict[str, Any]:
         "card": bundle.card.model_dump(mode="json"),
         "settings": bundle.settings.model_dump(mode="json", exclude=unknown),
         "tokenizer": {"level": bundle.tokenizer.level, "tokens": len(bundle.tokenizer)},
+        "labels": {column: list(names) for column, names in bundle.labels.items()},
         "arrays": {name: list(array.shape) for name, array in bundle.weights.items()},
         "report": dict(bundle.report),
     }
@@ -62,6 +64,8 @@ def lines(bundle: "Bundle", path: str) -> Iterator[tuple[str, str]]:
     yield "file", f"{path}, {Path(path).stat().st_size:,} bytes, {weights:,} weights"
     yield "network", network.in_words()
     yield "tokenizer", f"{bundle.tokenizer.level}, {len(bundle.tokenizer):,} tokens"
+    for column, names in bundle.labels.items():
+        yield "labels", f"{column}: {', '.join(names[:MOST_NAMES])}{' …' if len(names) > MOST_NAMES else ''}"
     yield from course(card) if was_trained(card) else origin(card)
     kernel = library()
     yield "writes with", f"numpy: {kernel}" if isinstance(kernel, str) else "the compiled kernel"

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
@@ -22,6 +22,10 @@ HEADER = re.compile(r"header=(true|false)(?= leaves| takes| reads)")
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 Header = Annotated[
     bool | None, typer.Option("--header/--no-header", help="the first line or row is a header, no text [as it looks]")
+]
+ChosenLabels = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="COLUMN=LABEL", help="as the texts with this label; COLUMN=ONE:2,OTHER:1 mixes"),
 ]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="a model file (.safetensors)", show_default=False)]
 
@@ -82,12 +86,18 @@ def told(corpus: "Corpus", form: str | None = None) -> list[str]:
     return notes if form else [AS_TOLD.sub(" (as the model was trained)", note) for note in notes]
 
 
-def load(model: str | None, prompt: str = "", arithmetic: str = "float32") -> "Writer":
-    """The writer of a model file; what of the prompt it does not know is told once."""
+def load(
+    model: str | None, prompt: str = "", arithmetic: str = "float32", labels: Sequence[str] | None = None
+) -> "Writer":
+    """The writer of a model file, under these labels; what of the prompt it does not know is told once."""
     from parrotlet.cli.console import tell
     from parrotlet.writer import load as load_writer
 
     writer = load_writer(the_model(model), arithmetic=arithmetic)  # type: ignore[arg-type]
+    if labels:
+        from parrotlet.labels import parse_choice
+
+        writer = writer.labelled(parse_choice(labels))
     if prompt and (unknown := writer.unknown(prompt)):
         tell(["the model does not know " + " ".join(map(repr, unknown[:20])) + (" …" if len(unknown) > 20 else "")])
     return writer

@@ -7,7 +7,7 @@ import typer
 
 from parrotlet.cli.console import as_json as to_json
 from parrotlet.cli.console import shown, tell
-from parrotlet.cli.options import AsJson, Header, Model, corpus_like, load, told
+from parrotlet.cli.options import AsJson, ChosenLabels, Header, Model, corpus_like, load, told
 from parrotlet.cli.progress import while_scoring
 from parrotlet.show import harmless
 
@@ -25,11 +25,12 @@ def score(
     file: Annotated[str, typer.Argument(metavar="FILE", help="a text that the model was not trained on")],
     form: Annotated[str | None, typer.Option(help="text or lines [as the model was trained]")] = None,
     header: Header = None,
+    labels: ChosenLabels = None,
     surprise: Annotated[bool, typer.Option("--surprise", help="also show the bits of each token")] = False,
     as_json: AsJson = False,
 ) -> None:
     """How well a model foresees a text."""
-    writer = load(model)
+    writer = load(model, labels=labels)
     corpus = corpus_like(writer, [file], form, header)
     with while_scoring([writer], corpus) as progress:
         result = writer.score(corpus, form, surprise=surprise, progress=progress)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -42,7 +42,18 @@ def read_tsv(source: Source, settings: CorpusSettings) -> Reading:
     return _read(source, settings, "\t")
 
 
-def _read(source: Source, settings: CorpusSettings, usual: str) -> Reading:
+@dataclass(frozen=True)
+class Table:
+    """A table that was looked at: its columns, some records, how it is read in words, and all records, as often."""
+
+    columns: list[str]
+    sample: list[Record]
+    told: str
+    records: Callable[[Counter[str]], Iterator[Record]]
+
+
+def open_table(source: Source, settings: CorpusSettings, usual: str = ",") -> Table:
+    """Looks at a table: its encoding, its delimiter, whether its first row names the columns."""
     encoding = detect(source.name, source.open, settings.encoding)
     lines = list(islice(_lines(source, encoding), 5 * LOOKED_AT))
     if not any(line.strip() for line in lines):
@@ -58,13 +69,11 @@ def _read(source: Source, settings: CorpusSettings, usual: str) -> Reading:
     body = sample[1:] if header else sample
     if not body:
         raise ParrotletError(f"{source.name}: the table has a header but no rows")
-    chooser = Chooser(source.name, [dict.fromkeys(columns), *_records(body, columns, Counter())], settings)
 
     def records(left_out: Counter[str]) -> Iterator[Record]:
         rows = _rows(source.name, _lines(source, encoding), dialect, left_out)
         return _records(islice(rows, int(header), None), columns, left_out)
 
-    form, read = reader_of(records, chooser, settings.form)
     parted = next((f"parted by {name}" for name, one in _NAMES.items() if one == dialect.delimiter), "of one column")
     first = (
         f"the first row names the columns ({', '.join(columns[:8])}; header=false reads it as a text)"
@@ -72,8 +81,15 @@ def _read(source: Source, settings: CorpusSettings, usual: str) -> Reading:
         else "the first row is read as a text (header=true takes it for names)"
     )
     quotes = "" if dialect.quoted else ", quotes mean nothing"
-    note = f"{source.name}: {encoding.told}, table {parted}{quotes}; {first}; {chooser.told}"
-    return Reading(source.name, form, [note], read, source.bytes)
+    told = f"{encoding.told}, table {parted}{quotes}; {first}"
+    return Table(columns, list(_records(body, columns, Counter())), told, records)
+
+
+def _read(source: Source, settings: CorpusSettings, usual: str) -> Reading:
+    table = open_table(source, settings, usual)
+    chooser = Chooser(source.name, [dict.fromkeys(table.columns), *table.sample], settings)
+    form, read = reader_of(table.records, chooser, settings.form)
+    return Reading(source.name, form, [f"{source.name}: {table.told}; {chooser.told}"], read, source.bytes)
 
 
 def sniff(lines: Sequence[str], usual: str, delimiters: str = ",\t;|") -> Dialect:

@@ -2,6 +2,7 @@
 
 from parrotlet.dataset.batches import NOTHING, Batch, Batches, LineBatches, StreamBatches, validation_batches
 from parrotlet.dataset.encoded import (
+    POSITION,
     Encoded,
     Split,
     encode_corpus,
@@ -17,6 +18,7 @@ from parrotlet.dataset.windows import SequenceBatches, WindowBatches
 
 __all__ = [
     "NOTHING",
+    "POSITION",
     "Batch",
     "Batches",
     "Encoded",

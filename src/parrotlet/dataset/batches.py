@@ -27,7 +27,7 @@ class Batch:
     ``inputs``, ``targets``: (B, T) int64, the target of each position being the id after it, or NOTHING;
     ``fresh``: (B,) bool, rows that begin from a new state; the others go on from the batch before.
     ``context``: (B, W) int64, for windows the ids before the inputs, the vocabulary's size where there is none;
-    ``labels``: (B, K) int64, for documents with labels the number of each column's label;
+    ``labels``: (B, K) or (B, T, K) int64, where documents have labels the number of each column's label;
     ``padding``: how many of the targets only pad a document, though they are learned.
     """
 
@@ -72,17 +72,20 @@ class StreamBatches:
         inputs = np.full((self._rows, self._window), stop, np.int64)  # (B, T)
         targets = np.full((self._rows, self._window), NOTHING, np.int64)  # (B, T)
         fresh = np.zeros(self._rows, np.bool_)  # (B,)
+        places = np.zeros(self._rows, np.int64)  # (B,), in the id file
         for row, (pieces, windows) in enumerate(self._plan(epoch)):
             piece = int(np.searchsorted(windows, index, side="right"))
             if piece == len(pieces):
                 continue
             within = index - (int(windows[piece - 1]) if piece else 0)
-            start = int(pieces[piece, 0]) + within * self._window
+            start = places[row] = int(pieces[piece, 0]) + within * self._window
             size = min(self._window, int(pieces[piece, 1]) - start)
             inputs[row, :size] = ids[start : start + size]
             targets[row, :size] = ids[start + 1 : start + size + 1]
             fresh[row] = within == 0
-        return Batch(inputs, targets, fresh)
+        documents = np.searchsorted(self._encoded.starts, places, side="right") - 1  # (B,)
+        labels = self._encoded.labels_at(documents, places[:, None] + np.arange(self._window))
+        return Batch(inputs, targets, fresh, labels=labels)
 
     def _make_plan(self, epoch: int) -> list[tuple[Ranges, npt.NDArray[np.int64]]]:
         """For each row its pieces (n, 2) of unbroken text and the running count (n,) of their windows."""
@@ -182,7 +185,8 @@ class LineBatches:
         for row, (start, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True)):
             inputs[row, :size] = self._encoded.ids[start : start + size]
             targets[row, :size] = self._encoded.ids[start + 1 : start + size + 1]
-        return Batch(inputs, targets, np.full(len(documents), offset == 0))
+        labels = self._encoded.labels_at(np.asarray(documents), starts[:, None] + np.arange(width))
+        return Batch(inputs, targets, np.full(len(documents), offset == 0), labels=labels)
 
 
 def validation_batches(encoded: Encoded, split: Split, window: int = 256) -> Batches | None:

@@ -7,7 +7,7 @@ starts and a hash of its content. Memory does not grow with the corpus, neither 
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from parrotlet.corpus import Corpus, Document
 from parrotlet.dataset.shuffle import generator
-from parrotlet.errors import ParrotletError
+from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.tokenizers import Tokenizer
 
 IdArray = npt.NDArray[np.integer[Any]]
@@ -26,15 +26,21 @@ Ranges = npt.NDArray[np.int64]
 
 DOCUMENTS_AT_ONCE = 65_536
 MOST_LABELS = 10_000  # of one column
+POSITION = "position"  # the column of labels that tell where in its document a token stands
 EXCERPT_TRIES = 1000
 MOST_PIECES, LEAST_PIECE = 10, 1000  # of a long text that are held back, and the tokens of each
 
 
 class LabelNumbers:
-    """Numbers the labels of each column in order of appearance; the first document says which columns there are."""
+    """Numbers the labels of each column in order of appearance; the first document says which columns there are.
 
-    def __init__(self) -> None:
+    Those that are ``known`` already keep their numbers and their columns.
+    """
+
+    def __init__(self, known: Mapping[str, Sequence[str]] | None = None) -> None:
         self._numbers: dict[str, dict[str, int]] | None = None
+        if known:
+            self._numbers = {column: {label: n for n, label in enumerate(labels)} for column, labels in known.items()}
 
     def of(self, labels: Mapping[str, str]) -> npt.NDArray[np.int32]:
         """The numbers of one document's labels, (K,); raises ParrotletError for too many, or for other columns."""
@@ -42,7 +48,7 @@ class LabelNumbers:
             self._numbers = {column: {} for column in labels}
         if labels.keys() != self._numbers.keys():
             wanted, found = (", ".join(map(repr, columns)) or "none" for columns in (self._numbers, labels))
-            raise ParrotletError(f"a document has labels for {found}, the first one for {wanted}: all need the same")
+            raise ParrotletError(f"a document has labels for {found}, those before for {wanted}: all need the same")
         for column, known in self._numbers.items():
             if known.setdefault(labels[column], len(known)) >= MOST_LABELS:
                 raise ParrotletError(f"column {column!r} has more than {MOST_LABELS} different labels: is it a label?")
@@ -60,7 +66,8 @@ class Encoded:
     ``ids``: (N + 1,) the flat ids; ``starts``: (D + 1,) where each document's ``<s>`` stands, then N;
     ``hashes``: (D,) uint64, a hash of each document's ids; ``characters``: code points of the normalised text;
     ``labels``: (D, K) int32, the number of each document's label in each of K columns, or None where there are none;
-    ``label_names``: for each column its labels, by number.
+    ``label_names``: for each column its labels, by number. ``parts``: of each document, which the last of these columns
+    tells apart; 0: none does.
     """
 
     ids: IdArray
@@ -71,6 +78,22 @@ class Encoded:
     characters: int
     labels: npt.NDArray[np.int32] | None = None
     label_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    parts: int = 0
+
+    def labels_at(self, documents: IdArray, places: IdArray) -> npt.NDArray[np.int64] | None:
+        """The numbers of the labels of documents (B,) at places (B, T) of the id file, or None where there are none.
+
+        (B, K), or (B, T, K) where the parts of a document are told apart.
+        """
+        if self.labels is None and not self.parts:
+            return None
+        of_documents = np.zeros((len(documents), 0), np.int64) if self.labels is None else self.labels[documents]
+        if not self.parts:
+            return of_documents.astype(np.int64)
+        begin, end = self.starts[documents][:, None], self.starts[np.add(documents, 1)][:, None]  # (B, 1)
+        part = np.clip((places - begin) * self.parts // np.maximum(end - begin, 1), 0, self.parts - 1)  # (B, T)
+        each = np.repeat(of_documents[:, None], part.shape[1], axis=1)  # (B, T, K)
+        return np.concatenate([each, part[:, :, None]], axis=2).astype(np.int64)
 
     @property
     def tokens(self) -> int:
@@ -88,16 +111,22 @@ def smallest_type(size: int) -> type[np.unsignedinteger[Any]]:
 
 
 def encode_corpus(
-    corpus: Corpus, tokenizer: Tokenizer, folder: Path, check: Callable[[], None] = lambda: None
+    corpus: Corpus,
+    tokenizer: Tokenizer,
+    folder: Path,
+    check: Callable[[], None] = lambda: None,
+    known_labels: Mapping[str, Sequence[str]] | None = None,
+    parts: int = 0,
 ) -> Encoded:
     """Write the ids, where documents start, their hashes and labels, and ``encoded.json`` into ``folder``; open them.
 
-    ``check`` is called at each piece and may raise, to end it early. Raises ParrotletError when nothing is left to
-    learn from, or when the disk is full; then nothing is left on it.
+    ``known_labels``: of a model that is gone on from, by number; ``parts``: see Encoded. ``check`` is called at each
+    piece and may raise, to end it early. Raises ParrotletError when nothing is left to learn from, or when the disk is
+    full; then nothing is left on it.
     """
     kind = smallest_type(len(tokenizer))
     position = characters = documents = 0
-    numbers = LabelNumbers()
+    numbers = LabelNumbers(known_labels)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (
@@ -129,11 +158,14 @@ def encode_corpus(
             "stop": tokenizer.stop,
             "characters": characters,
             "labels": numbers.names,
+            "parts": parts,
         }
         (folder / "encoded.json").write_text(json.dumps(facts), encoding="utf-8")
     except OSError as error:
         remove_encoded(folder)
         raise ParrotletError(f"cannot write the encoded text to {folder}: {error.strerror or error}") from error
+    if parts and POSITION in numbers.names:
+        raise UsageError(f"corpus.position = {parts}: there is a column of labels {POSITION!r}; leave one of them out")
     if position - documents < 2:
         raise ParrotletError(f"{corpus.name} holds too little text to learn from: a few tokens at least are needed")
     return open_encoded(folder)
@@ -148,13 +180,16 @@ def open_encoded(folder: Path) -> Encoded:
         hashes = np.memmap(folder / "hashes.bin", dtype=np.uint64, mode="r")
         names = {column: tuple(values) for column, values in facts["labels"].items()}
         labels = np.memmap(folder / "labels.bin", dtype=np.int32, mode="r") if names else None
+        parts = int(facts["parts"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ParrotletError(f"the encoded text in {folder} is missing or damaged: {error}") from error
     fit = len(starts) == len(hashes) + 1 and starts[-1] == len(ids) - 1
     if not fit or (labels is not None and len(labels) != len(hashes) * len(names)):
         raise ParrotletError(f"the encoded text in {folder} is damaged: its files do not fit together")
     table = None if labels is None else labels.reshape(len(hashes), len(names))  # (D, K)
-    return Encoded(ids, starts, hashes, facts["form"], facts["stop"], facts["characters"], table, names)
+    if parts:
+        names[POSITION] = tuple(str(part + 1) for part in range(parts))
+    return Encoded(ids, starts, hashes, facts["form"], facts["stop"], facts["characters"], table, names, parts)
 
 
 def remove_encoded(folder: Path) -> None:

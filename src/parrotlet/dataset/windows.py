@@ -60,7 +60,7 @@ class WindowBatches:
             ids[chosen + 1].astype(np.int64)[:, None],  # (B, 1)
             np.ones(len(chosen), np.bool_),
             before,
-            None if self._encoded.labels is None else self._encoded.labels[document].astype(np.int64),  # (B, K)
+            self._encoded.labels_at(document, chosen[:, None]),
         )
 
     def _make_order(self, epoch: int) -> Shuffled:
@@ -99,7 +99,8 @@ class SequenceBatches:
             np.int64
         )
         padding = int(np.maximum(places[:, -1] - ends, 0).sum())
-        return Batch(ids[:, :-1], ids[:, 1:], np.ones(len(documents), np.bool_), padding=padding)
+        labels = self._encoded.labels_at(documents, places[:, :-1])
+        return Batch(ids[:, :-1], ids[:, 1:], np.ones(len(documents), np.bool_), labels=labels, padding=padding)
 
     def _make_order(self, epoch: int) -> Shuffled:
         return Shuffled(self._documents, generator(self._seed, epoch))

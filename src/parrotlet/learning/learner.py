@@ -177,11 +177,17 @@ class Learner:
             fresh = torch.from_numpy(batch.fresh).to(self.device).view(-1, *[1] * (state.ndim - 1))  # (B, 1 …)
             state = torch.where(fresh, self.network.begin(len(inputs)), state)
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            features, after = self.network.read(inputs, state)  # (B, T, F)
+            features, after = self.network.read(inputs, state, self._labels_of(batch))  # (B, T, F)
         nats = summed_cross_entropy(
             features.flatten(0, 1), self.network.output, targets.flatten(), NOTHING, self.precision
         )
         return nats, tokens, features, after.detach()
+
+    def _labels_of(self, batch: Batch) -> Tensor | None:
+        """The labels of each row or step, where the network reads them: (B, K) or (B, T, K)."""
+        if batch.labels is None or not self.network.settings.label_counts:
+            return None
+        return torch.from_numpy(batch.labels).to(self.device)
 
     def _labelled_head(self) -> LabelledHead:
         with torch.random.fork_rng(devices=[]):
@@ -191,7 +197,7 @@ class Learner:
     def _with_labels(self, head: LabelledHead, nats: Tensor, features: Tensor, batch: Batch) -> Tensor:
         """The loss of both outputs together; the plain one alone writes later (textgenrnn's context training)."""
         assert batch.labels is not None and batch.inputs.shape[1] == 1
-        columns = torch.from_numpy(batch.labels).to(self.device).unbind(1)  # K of (B,)
+        columns = torch.from_numpy(batch.labels).to(self.device).flatten(0, -2).unbind(1)  # K of (B,)
         known = torch.cat(
             [nn.functional.one_hot(*each) for each in zip(columns, self.labels, strict=True)], 1
         )  # (B, C)

@@ -5,7 +5,7 @@ import math
 from parrotlet.learning.learner import choose_device, choose_precision
 from parrotlet.learning.machine import matrix_speed
 from parrotlet.networks.compiled import arithmetic
-from parrotlet.runtime.shapes import ENTERED, expected_shapes, layers_of
+from parrotlet.runtime.shapes import ENTERED, expected_shapes, label_table, layers_of
 from parrotlet.settings import NetworkSettings, Settings, TrainingSettings
 
 SIZES = (64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
@@ -39,6 +39,7 @@ def weights_in(network: NetworkSettings, vocabulary: int, context: int = 1) -> i
     sizes = {name: math.prod(shape) for name, shape in expected_shapes(network, vocabulary).items() if len(shape) > 1}
     output = network.hidden * vocabulary if network.tied else sizes.pop("output.weight")
     looked_up = {"embedding.weight"} | (ENTERED if network.input == "one-hot" or vocabulary <= FEW_SYMBOLS else set())
+    looked_up |= {label_table(column) for column in range(len(network.label_counts))}
     inner = sum(size for name, size in sizes.items() if name not in looked_up)
     return inner * context + output
 

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from parrotlet.bundle import Bundle
+from parrotlet.bundle import Bundle, Labels
 from parrotlet.corpus import Corpus, open_corpus
 from parrotlet.dataset import (
+    POSITION,
     Encoded,
     Split,
     check_batches,
@@ -33,7 +34,7 @@ from parrotlet.learning.machine import settle_threads
 from parrotlet.learning.plan import plan, sensible_minutes
 from parrotlet.learning.remarks import without_effect
 from parrotlet.networks import Network, build_network
-from parrotlet.runtime.shapes import ENTERED, expected_shapes, state_shape
+from parrotlet.runtime.shapes import ENTERED, expected_shapes, label_table, state_shape
 from parrotlet.settings import NetworkSettings, Settings, TokenizerSettings, parse_settings
 from parrotlet.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 
@@ -56,6 +57,7 @@ class Prepared:
     trained_on: str
     notes: list[str]
     progress: Progress
+    labels: Labels  # by which the network tells texts apart
     fine_tunes: bool = False
     weights: Arrays | None = None  # to begin with, where they are not the network's own
     best: Arrays | None = None
@@ -86,10 +88,17 @@ def prepare(
     if start_from is not None:
         settings = _with_model(settings, start_from.settings)
     corpus = as_corpus(sources, settings)
-    _check(settings, corpus)
+    labels = _check(settings, corpus)
     tokenizer = _tokenizer(corpus, settings, start_from, check)
     folder.clear()
-    encoded = encode_corpus(corpus, tokenizer, folder.folder, check)
+    known = start_from.labels if start_from is not None else {}
+    parts = _parts(settings, labels, known)
+    columns = {column: names for column, names in known.items() if column != POSITION}
+    encoded = encode_corpus(corpus, tokenizer, folder.folder, check, columns if labels else None, parts)
+    if encoded.label_names and not settings.network.attention:
+        known = encoded.label_names
+    counts = tuple(len(names) for names in known.values())
+    settings = settings.model_copy(update={"network": settings.network.model_copy(update={"label_counts": counts})})
     notes = [*corpus.notes, *remarks]  # after a whole pass, which counts what had to be left out
     window = settings.training.window
     if settings.training.sequences and (cut := longer_documents(encoded, window)):
@@ -106,10 +115,10 @@ def prepare(
     settings = plan(settings, encoded.tokens, len(tokenizer), left)
     network = build_network(settings.network, len(tokenizer), settings.training.seed)
     division = split(encoded, settings.training.validation)
-    prepared = Prepared(settings, tokenizer, encoded, division, network, corpus.name, notes, Progress())
+    prepared = Prepared(settings, tokenizer, encoded, division, network, corpus.name, notes, Progress(), known)
     if start_from is not None:
         prepared.fine_tunes = True
-        prepared.weights = grow(start_from, tokenizer, settings.training.seed)
+        prepared.weights = grow(start_from, tokenizer, settings.training.seed, counts)
     else:
         _start_at_frequencies(network, encoded)
     facts = {
@@ -117,6 +126,7 @@ def prepare(
         "tokenizer": tokenizer.to_json(),
         "trained_on": corpus.name,
         "notes": notes,
+        "labels": {column: list(names) for column, names in known.items()},
     }
     folder.create(facts)
     return prepared
@@ -129,7 +139,8 @@ def take_up(folder: RunFolder) -> Prepared | None:
         settings = parse_settings(facts["settings"])
         tokenizer = load_tokenizer(facts["tokenizer"])
         trained_on, notes = str(facts["trained_on"]), [str(note) for note in facts["notes"]]
-    except (KeyError, TypeError) as error:
+        labels = {str(column): tuple(map(str, names)) for column, names in facts["labels"].items()}
+    except (KeyError, TypeError, AttributeError) as error:
         raise ParrotletError(f"{folder.folder / 'run.json'} is damaged, so this run cannot go on: {error}") from error
     progress, weights, best, resumable = folder.load()
     if progress.finished:
@@ -148,22 +159,40 @@ def take_up(folder: RunFolder) -> Prepared | None:
         trained_on,
         notes,
         progress,
+        labels,
         weights=weights,
         best=best or None,
         resumable=resumable,
     )
 
 
-def _check(settings: Settings, corpus: Corpus) -> None:
-    """Raises UsageError for what cannot be trained, before anything of an earlier run is touched."""
+def _check(settings: Settings, corpus: Corpus) -> list[str]:
+    """The columns of labels; raises UsageError for what cannot be trained, before an earlier run is touched."""
     state_shape(settings.network)
     check_batches(settings, corpus.form)
     first = next(corpus.documents(), None)
     labels = list(settings.corpus.labels or (first.labels if first is not None else ()))
-    if labels and not settings.network.attention:
-        raise UsageError(
-            f"corpus.labels = {labels!r}: only networks with attention train with labels yet; take --recipe textgenrnn"
-        )
+    network = settings.network
+    if settings.corpus.position and network.attention:
+        raise UsageError("corpus.position does not go with network.attention: leave it out")
+    if (labels or settings.corpus.position) and not network.attention and (network.tied or network.input != "learned"):
+        other = "network.tied" if network.tied else f"network.input = {network.input!r}"
+        given = f"corpus.labels = {labels!r} do" if labels else "corpus.position does"
+        raise UsageError(f"{given} not go with {other}: leave one of them out")
+    return labels
+
+
+def _parts(settings: Settings, labels: Sequence[str], known: Labels) -> int:
+    """Into how many parts documents are divided; raises UsageError where a model that is gone on from knows others."""
+    parts, before = settings.corpus.position, len(known.get(POSITION, ()))
+    if known and (parts or labels):
+        parts = parts or before
+        wanted, found = [*(each for each in known if each != POSITION)], list(labels)
+        if wanted != found:
+            raise UsageError(f"corpus.labels = {found!r}: the model has labels for {wanted!r}, give the same columns")
+        if parts != before:
+            raise UsageError(f"corpus.position = {parts} cannot be changed: the model has {before}")
+    return parts
 
 
 def _check_weights(weights: Arrays, settings: Settings, vocabulary: int, folder: RunFolder) -> None:
@@ -236,9 +265,10 @@ def _start_at_frequencies(network: Network, encoded: Encoded) -> None:
     bias.copy_(bias.new_tensor(np.log(counts / counts.sum())))
 
 
-def grow(bundle: Bundle, tokenizer: Tokenizer, seed: int) -> dict[str, npt.NDArray[Any]]:
+def grow(bundle: Bundle, tokenizer: Tokenizer, seed: int, labels: Sequence[int] = ()) -> dict[str, npt.NDArray[Any]]:
     """The weights of ``bundle`` with room for the ids that ``tokenizer`` has more: what was learned stays as it is.
 
+    So with ``labels``, how many of them there are now in each column: new ones begin like no label, the last row.
     New embeddings are drawn like the learned ones are spread, new output rows are zero with a bias below the learned
     ones: a symbol that never occurred is not to be written before it is learned.
     """
@@ -249,10 +279,15 @@ def grow(bundle: Bundle, tokenizer: Tokenizer, seed: int) -> dict[str, npt.NDArr
     lowest = float(bias[~absent].min(initial=0.0))
     unseen = min(lowest, max(lowest - 4, -10))
     bias[absent] = unseen
+    for column, count in enumerate(labels):
+        name = label_table(column)
+        table = weights.get(name, np.zeros((1, bundle.settings.network.embedding), np.float32))
+        weights[name] = np.concatenate([table, np.repeat(table[-1:], count + 1 - len(table), axis=0)])
     if before == after:
         return weights
     random = np.random.default_rng(seed)
-    for name, shape in expected_shapes(bundle.settings.network, after).items():
+    network = bundle.settings.network.model_copy(update={"label_counts": tuple(labels)})
+    for name, shape in expected_shapes(network, after).items():
         old = weights[name]
         if old.shape == shape:
             continue

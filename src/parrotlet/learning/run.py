@@ -43,7 +43,8 @@ class Loop:
         self.settings = run.settings.training
         self.progress = run.progress
         self.bundle: Bundle | None = None
-        self._learner = Learner(run.network, self.settings, [len(each) for each in run.encoded.label_names.values()])
+        explained = {} if run.labels else run.encoded.label_names  # by a second output, as textgenrnn does
+        self._learner = Learner(run.network, self.settings, [len(each) for each in explained.values()])
         self._parameters = sum(parameter.numel() for parameter in run.network.parameters())
         self._best = run.best
         self._training: Batches = training_batches(run.encoded, run.split, run.settings, len(run.tokenizer))
@@ -284,7 +285,7 @@ class Loop:
             history=tuple(Evaluation(**record) for record in progress.history),
             notes=tuple(run.notes),
         )
-        return Bundle(weights, run.settings, run.tokenizer, card, {})
+        return Bundle(weights, run.settings, run.tokenizer, card, labels=run.labels)
 
     def _metric(self, event: Event) -> Any:
         if self.output:

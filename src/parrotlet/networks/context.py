@@ -36,18 +36,24 @@ class ContextNetwork(StackedNetwork):
         device = self.output.weight.device
         return torch.full((rows, self.context), self.vocabulary_size, dtype=torch.int64, device=device)
 
-    def read(self, ids: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def read(self, ids: Tensor, state: Tensor | None = None, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``ids`` (B, T) int64, ``state`` (B, W) → what enters the output layer (B, T, F), the last ids (B, W)."""
         seen = torch.cat([self.begin(len(ids)) if state is None else state, ids], dim=1)  # (B, W + T)
         windows = seen.unfold(1, self.context, 1)[:, 1:].flatten(0, 1)  # (B * T, W)
         pieces = 1 if torch.is_grad_enabled() else math.ceil(len(windows) * self.numbers / NUMBERS_AT_ONCE)
-        features = torch.cat([self._read_windows(piece) for piece in windows.chunk(pieces)])  # (B * T, F)
+        if labels is not None:
+            labels = (
+                labels.view(len(ids), -1, labels.shape[-1]).expand(-1, ids.shape[1], -1).flatten(0, 1)
+            )  # (B * T, K)
+        each = [None] * pieces if labels is None else labels.chunk(pieces)
+        read = zip(windows.chunk(pieces), each, strict=False)  # there may be fewer chunks than asked for
+        features = torch.cat([self._read_windows(*piece) for piece in read])  # (B * T, F)
         return features.view(*ids.shape, -1), seen[:, ids.shape[1] :]  # (B, T, F), (B, W)
 
-    def _read_windows(self, windows: Tensor) -> Tensor:
-        """Each window from a zero state: (N, W) → (N, F)."""
+    def _read_windows(self, windows: Tensor, labels: Tensor | None) -> Tensor:
+        """Each window from a zero state, with its labels: (N, W), (N, K) → (N, F)."""
         windows, lengths = (windows, None) if self.settings.padded else self._oldest_first(windows)
-        entering = self._enter(windows)  # (N, W, E)
+        entering = self._enter(windows, labels)  # (N, W, E)
         over_time = [values_of(entering)] if self.settings.attention else []
         for index in range(self.recurrent):
             layer = self.layer_settings[index]

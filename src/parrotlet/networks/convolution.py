@@ -33,11 +33,11 @@ class ConvolutionNetwork(Network):
             nn.init.normal_(layer.weight, std=1 / math.sqrt(hidden * settings.kernel))  # sums as large as the inputs
             nn.init.zeros_(cast(Tensor, layer.bias))
 
-    def read(self, ids: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def read(self, ids: Tensor, state: Tensor | None = None, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``ids`` (B, T) int64, ``state`` (B, L, P, H) → the last layer's sums (B, T, H), the state after."""
         if state is None:
             state = self.begin(len(ids))
-        hidden = self.input(values_of(self._enter(ids))).float()  # (B, T, H)
+        hidden = self.input(values_of(self._enter(ids, labels))).float()  # (B, T, H)
         past, length = state.shape[2], ids.shape[1]
         entered = []
         for index, layer in enumerate(cast(list[GatedConvolution], self.layers)):

@@ -16,11 +16,11 @@ class RecurrentNetwork(StackedNetwork):
     (S = 2), its cell. Where layers differ, H is the largest and what a layer does not need is zero.
     """
 
-    def read(self, ids: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def read(self, ids: Tensor, state: Tensor | None = None, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``ids`` (B, T) int64, ``state`` (B, L, S, H) → what enters the output layer (B, T, F), the state after."""
         if state is None:
             state = self.begin(len(ids))
-        entering = self._enter(ids)  # (B, T, E)
+        entering = self._enter(ids, labels)  # (B, T, E)
         _, _, parts, width = state.shape
         states = []
         for index in range(self.recurrent):

@@ -15,6 +15,11 @@ MOST_STATE = 1 << 22  # numbers that a row of a convolution may carry on
 ENTERED = frozenset({"layers.0.weight_ih_l0", "layers.0.weight_ih_l0_reverse", "input.weight"})  # by the input
 
 
+def label_table(column: int) -> str:
+    """The name of the vectors of one column's labels, (labels + 1, E); the last one stands for no label."""
+    return f"labels.{column}.weight"
+
+
 @dataclass(frozen=True)
 class Layer:
     """One layer and how many numbers enter it and leave it at each step."""
@@ -101,6 +106,8 @@ def expected_shapes(network: NetworkSettings, vocabulary: int) -> dict[str, tupl
     shapes: dict[str, tuple[int, ...]] = {}
     if network.input == "learned":
         shapes["embedding.weight"] = (vocabulary + network.padded, network.embedding)
+    for index, labels in enumerate(network.label_counts):
+        shapes[label_table(index)] = (labels + 1, network.embedding)
     shapes |= _convolution_shapes(network, vocabulary) if network.kind == "convolution" else {}
     for index, layer in enumerate(layers_of(network, vocabulary)):
         shapes |= _layer_shapes(f"layers.{index}.", layer)

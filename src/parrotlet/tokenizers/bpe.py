@@ -78,6 +78,10 @@ class BpeTokenizer(Tokenizer):
         """A fresh incremental decoder."""
         return BytesDecoder(self._written, STOP)
 
+    def bytes_of(self, id: int) -> bytes | None:
+        """What a token writes; None for <s>."""
+        return self._written.get(id)
+
     def token(self, id: int) -> str:
         """One id as shown to a user: text, or <c3> for a byte that is part of a character."""
         if id == STOP:

@@ -1,0 +1,92 @@
+"""A model with labels and a choice among them come in; the weights of a network that writes so go out.
+
+A label moves the vector of every id that enters the network by a vector of its own, in training as in writing. So a
+choice is one sum for the whole table of vectors, and the network that writes has no labels any more.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from parrotlet.bundle import Bundle, Labels
+from parrotlet.errors import UsageError, nearest
+from parrotlet.runtime.shapes import label_table
+from parrotlet.settings import NetworkSettings
+
+Mixture = Mapping[str, float]  # the share of each label; those of one column are divided by their sum
+Choice = Mapping[str, str | Mixture]  # by column; a column that is not chosen has no label
+Weights = dict[str, npt.NDArray[np.float32]]
+
+
+def parse_choice(given: Sequence[str]) -> dict[str, str | dict[str, float]]:
+    """``column=label`` or ``column=label:2,other:1`` → what to choose; raises UsageError.
+
+    >>> parse_choice(["subreddit=politics", "author=Ann:3,Bob:1"])
+    {'subreddit': 'politics', 'author': {'Ann': 3.0, 'Bob': 1.0}}
+    """
+    chosen: dict[str, str | dict[str, float]] = {}
+    for each in given:
+        column, sign, wanted = each.partition("=")
+        if not (column and sign and wanted):
+            raise UsageError(f"label {each!r} is not of the form column=label, or column=label:2,other:1")
+        if column in chosen:
+            raise UsageError(f"label {each!r}: {column} was chosen before; a mixture is {column}=one:2,other:1")
+        chosen[column] = _mixture(wanted) or wanted
+    return chosen
+
+
+def _mixture(wanted: str) -> dict[str, float] | None:
+    """``one:2,other:1`` as a mixture; None where it is not one, but a label as it stands."""
+    shares = {}
+    for part in wanted.split(","):
+        label, sign, share = part.rpartition(":")
+        try:
+            shares[label] = float(share)
+        except ValueError:
+            return None
+        if not (label and sign):
+            return None
+    return shares
+
+
+def checked_choice(labels: Labels, chosen: Choice) -> dict[str, dict[str, float]]:
+    """Each chosen column with the share of each of its labels, 1 in all; raises UsageError with the nearest name."""
+    shares: dict[str, dict[str, float]] = {}
+    for column, wanted in chosen.items():
+        if column not in labels:
+            known = nearest(column, labels) if labels else "this model was trained without labels"
+            raise UsageError(f"label {column!r} is not a column of labels: {known}")
+        mixture = {wanted: 1.0} if isinstance(wanted, str) else dict(wanted)
+        for label, share in mixture.items():
+            if label not in labels[column]:
+                raise UsageError(f"label {column} = {label!r} is not known: {nearest(label, labels[column])}")
+            if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < np.inf:
+                raise UsageError(f"label {column} = {label!r}: its share must be a number from 0 on, not {share!r}")
+        total = sum(mixture.values())
+        if not 0 < total < np.inf:
+            raise UsageError(f"label {column}: the shares must be more than 0 in all, not {total:g}")
+        shares[column] = {label: share / total for label, share in mixture.items()}
+    return shares
+
+
+def labelled_network(bundle: Bundle, chosen: Choice) -> tuple[NetworkSettings, Weights]:
+    """Settings and weights of a network without labels that writes as the model does under these.
+
+    A mixture is the weighted mean of its labels' vectors. Raises UsageError for a label that the model does not have.
+    """
+    shares = checked_choice(bundle.labels, chosen)
+    tables = [label_table(column) for column in range(len(bundle.labels))]
+    weights = {name: array for name, array in bundle.weights.items() if name not in tables}
+    moved = np.zeros(bundle.settings.network.embedding, np.float32)
+    for name, (column, labels) in zip(tables, bundle.labels.items(), strict=True):
+        table = bundle.weights[name]  # (labels + 1, E)
+        mixture = shares.get(column)
+        if mixture is None:
+            moved += table[-1]
+            continue
+        for label, share in mixture.items():
+            moved += np.float32(share) * table[list(labels).index(label)]
+    if tables:
+        weights["embedding.weight"] = weights["embedding.weight"] + moved
+    return bundle.settings.network.model_copy(update={"label_counts": ()}), weights

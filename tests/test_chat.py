@@ -1,0 +1,204 @@
+"""Conversations are read from every kind of file; a model that learned them answers, with the talk in mind."""
+
+import json
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from parrotlet import Writer, open_corpus, training  # noqa: E402
+from parrotlet.chatting import Chat  # noqa: E402
+from parrotlet.errors import ParrotletError, UsageError  # noqa: E402
+from parrotlet.settings import CorpusSettings  # noqa: E402
+
+DIALOGUE = CorpusSettings(dialogue=True)
+PAIRS = {
+    "What is the capital of France?": "Paris.",
+    "Who wrote Faust?": "Goethe.",
+    "What colour is grass?": "Green.",
+    "How many legs has a spider?": "Eight.",
+    "What is the largest ocean?": "The Pacific.",
+}
+
+
+def conversations(path, text, settings=DIALOGUE):
+    path.write_text(text, encoding="utf-8")
+    corpus = open_corpus([path], settings)
+    return [document.text for document in corpus.documents()], corpus
+
+
+def test_lines_of_question_and_answer_join_into_a_talk(tmp_path):
+    text = "Hi, how are you?:i'm fine.\nI'm fine.:good: very good.\nwhat now?:nothing.\n\n" * 9 + "broken\n"
+    found, corpus = conversations(tmp_path / "talk.txt", text)
+    assert found[0] == "> hi, how are you?\n< i'm fine.\n> good: very good."
+    assert found[1] == "> what now?\n< nothing." and len(found) == 18
+    assert corpus.form == "lines" and any("questions and answers parted by ':'" in note for note in corpus.notes)
+    assert any("1 line without question and answer left out" in note for note in corpus.notes)
+
+
+@pytest.mark.parametrize("separator", ["\t", "|"])
+def test_other_separators_are_seen(tmp_path, separator):
+    found, _ = conversations(tmp_path / "talk.txt", f"Where: here?{separator}There: {separator}!\n" * 9)
+    assert found == [f"> where: here?\n< There: {separator.replace(chr(9), ' ').strip()}!"] * 9
+
+
+def test_lines_with_their_speakers(tmp_path):
+    text = "Ann: Hello.\nBob: Hi, Ann!\n and more\nAnn: Bye.\n\nBob: Again?\nAnn: Yes: again.\n\n" * 4
+    found, _ = conversations(tmp_path / "talk.txt", text)
+    assert found[0] == "Ann: Hello.\nBob: Hi, Ann! and more\nAnn: Bye."
+    assert found[1] == "Bob: Again?\nAnn: Yes: again." and len(found) == 8
+
+
+def test_a_play(tmp_path):
+    text = "A Play\n\nROMEO:\nBut soft,\nwhat light?\n\nJULIET:\nAy me!\n\n" * 1 + "ROMEO:\nShe speaks.\n\n" * 30
+    found, corpus = conversations(tmp_path / "play.txt", text)
+    assert found[0].startswith("ROMEO: But soft, what light?\nJULIET: Ay me!\nROMEO: She speaks.")
+    assert sum(each.count("\n") + 1 for each in found) == 32 and len(found) == 1
+    assert any("1 line before the first speaker left out" in note for note in corpus.notes)
+
+
+def test_json_messages(tmp_path):
+    records = [
+        {"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi THERE"},
+                      {"role": "assistant", "content": "Hello\nyou"}]},
+        {"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]},
+        {"instruction": "Say X", "output": "X"},
+        {"turns": ["one", "two", "three"]},
+        {"nothing": 1},
+    ]  # fmt: skip
+    wanted = ["> hi there\n< Hello you", "> a\n< b", "> say x\n< X", "> one\n< two\n> three"]
+    found, corpus = conversations(tmp_path / "talk.jsonl", "\n".join(map(json.dumps, records)))
+    assert found == wanted and any("1 record without a conversation left out" in note for note in corpus.notes)
+    assert conversations(tmp_path / "talk.json", json.dumps(records))[0] == wanted
+
+
+def test_a_table_of_questions_and_answers(tmp_path):
+    found, _ = conversations(tmp_path / "talk.csv", 'id,Question,Answer\n1,"Who, me?",You\n2,,none\n3,And?,Me\n')
+    assert found == ["> who, me?\n< You", "> and?\n< Me"]
+    with pytest.raises(ParrotletError, match="which columns hold question and answer"):
+        conversations(tmp_path / "other.csv", "id,title,body\n1,one text,two\n2,three text,four\n")
+
+
+def test_yaml_conversations(tmp_path):
+    pytest.importorskip("yaml")
+    text = "categories:\n- x\nconversations:\n- - What is AI?\n  - A field.\n- - Year?\n  - 1963\n"
+    assert conversations(tmp_path / "talk.yml", text)[0] == ["> what is ai?\n< A field.", "> year?\n< 1963"]
+    for wrong, message in [
+        ("a: [", "not sound YAML"),
+        ("a: b", "no list of conversations"),
+        ("!!python/object:os.system {}", "not sound YAML"),
+    ]:
+        with pytest.raises(ParrotletError, match=message):
+            conversations(tmp_path / "bad.yml", wrong)
+
+
+def test_what_holds_no_conversations_is_told(tmp_path):
+    with pytest.raises(ParrotletError, match="no conversations are seen in it; known are lines of question:answer"):
+        conversations(tmp_path / "book.txt", "Once upon a time there was a book.\nIt had no talk in it.\n")
+    with pytest.raises(ParrotletError, match="it is empty"):
+        conversations(tmp_path / "empty.txt", "\n \n")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("chat")
+    (folder / "talk.tsv").write_text("".join(f"{q}\t{a}\n" for q, a in PAIRS.items()), encoding="utf-8")
+    small = {"hidden": 96, "batch": 5, "window": 64, "device": "cpu", "steps": 250, "validation": 0.0}
+    small |= {"sample_temperatures": (), "evaluations": 1, "learning_rate": 1e-2, "dropout_output": 0.0}
+    list(training(folder / "talk.tsv", folder / "m.safetensors", recipe="chat", **small))
+    return folder / "m.safetensors"
+
+
+def test_the_network_itself_learns_to_answer_however_a_question_is_typed(model):
+    from parrotlet import load
+
+    writer = load(model)
+    for question, answer in PAIRS.items():
+        for typed in (question, question.upper(), f"  {question.lower()} "):
+            assert Chat(writer).say(typed, temperature=0) == answer
+    assert Chat(writer).say("Is there life on Mars?", temperature=0.3, seed=1)
+
+
+def test_the_talk_is_remembered_and_forgotten(model):
+    from parrotlet import load
+
+    chat = Chat(load(model), memory=2)
+    prompts = []
+    stream = chat._writer.stream
+    chat._writer.stream = lambda prompt, **rules: prompts.append(prompt) or stream(prompt, **rules)
+    for _ in range(3):
+        chat.say("Who wrote Faust?", temperature=0)
+    assert len(chat.turns) == 3 and prompts[0] == "> who wrote faust?\n< "
+    assert prompts[2] == f"> who wrote faust?\n< {chat.turns[1][1]}\n> who wrote faust?\n< "
+    chat.forget()
+    assert chat.turns == []
+
+
+def test_suggestions_are_short_and_differ(model):
+    from parrotlet import load
+
+    chat = Chat(load(model))
+    found = chat.suggest("What is the largest ocean?", 3, seed=1)
+    assert found[0] == "The Pacific." and 1 <= len(found) <= 3 and chat.turns == []
+    assert len({re.sub(r"\W", "", each.lower()) for each in found}) == len(found)
+    assert all(len(each) <= 60 and "\n" not in each for each in found)
+    assert chat.suggest("What is the largest ocean?", 3, seed=1) == found
+
+
+def test_a_wrong_call_is_one_clear_line(model):
+    from parrotlet import from_texts, load
+
+    running = training(from_texts(["abc"] * 9), hidden=8, steps=1, device="cpu")
+    list(running)
+    with pytest.raises(UsageError, match="did not learn conversations: train one with --recipe chat"):
+        Chat(Writer(running.bundle))
+    with pytest.raises(UsageError, match="memory must be a whole number of turns from 1, not 0"):
+        Chat(load(model), memory=0)
+    with pytest.raises(UsageError, match="what you say must be a text that is not empty"):
+        Chat(load(model)).say(" ")
+
+
+def command(model, *flags):
+    return [sys.executable, "-m", "parrotlet", "chat", str(model), "--temperature", "0", *flags]
+
+
+def test_lines_work_in_a_pipe(model):
+    said = "What colour is grass?\n\n/forget\nWHO WROTE FAUST?\n/what\n/quit\nnever\n"
+    options = {"input": said, "capture_output": True, "text": True, "encoding": "utf-8", "timeout": 120}
+    done = subprocess.run(command(model), **options)
+    assert (done.returncode, done.stdout) == (0, "Green.\nGoethe.\n") and "/forget" in done.stderr
+    done = subprocess.run(command(model, "--json", "--suggest", "2"), **options)
+    entries = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["reply"] for each in entries] == ["Green.", "Goethe."]
+    assert all(each["suggested"] and each["suggested"][0] == each["reply"] for each in entries)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+def test_a_talk_in_a_terminal(model):
+    import pty
+
+    master, slave = pty.openpty()
+    process = subprocess.Popen(command(model), stdin=slave, stdout=slave, stderr=slave, close_fds=True)
+    os.close(slave)
+    seen, end = "", time.monotonic() + 90
+    typed = ["What is the capital of France?\r", "\x04"]
+    while time.monotonic() < end:
+        if select.select([master], [], [], 0.2)[0]:
+            try:
+                seen += os.read(master, 4096).decode("utf-8", "replace")
+            except OSError:
+                break
+        if typed and seen.endswith("> "):
+            os.write(master, typed.pop(0).encode())
+            seen += "|"
+        if process.poll() is not None:
+            break
+    assert process.wait(60) == 0
+    os.close(master)
+    assert "/forget begins anew" in seen and "Paris." in seen
