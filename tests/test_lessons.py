@@ -133,7 +133,7 @@ def test_a_wrong_call_leaves_an_unfinished_run_alone(tmp_path):
         with pytest.raises(UsageError):
             run(long_text(), output, steps=3, **wrong)
     with pytest.raises(UsageError):
-        run(labelled_texts(), output, steps=3)
+        run(labelled_texts(), output, steps=3, tied=True, embedding=16)
     assert (tmp_path / "m.run" / "checkpoint.safetensors").read_bytes() == before
 
 

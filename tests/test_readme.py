@@ -23,8 +23,10 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readme")
     book = "".join(f"The old man number {n} went to the sea, and the sea was calm.\n" for n in range(400))
     (folder / "book.txt").write_text(book, encoding="utf-8")
-    rows = "".join(f'{n},"Ask the crowd: is version {n} good?"\n' for n in range(300))
-    (folder / "posts.csv").write_text("id,title\n" + rows, encoding="utf-8")
+    rows = "".join(f'{n},"Ask the crowd: is version {n} good?",{("pets", "news")[n % 2]}\n' for n in range(300))
+    (folder / "posts.csv").write_text("id,title,topic\n" + rows, encoding="utf-8")
+    talk = "".join(f"Where is cat {n}?\tOn mat {n * n % 13}.\n" for n in range(150))
+    (folder / "talk.tsv").write_text(talk, encoding="utf-8")
     (folder / "more.txt").write_text(book.replace("sea", "hill"), encoding="utf-8")
     return folder
 
@@ -51,9 +53,8 @@ def test_every_block_runs_in_its_order(folder):
 
 def check(folder, *arguments):
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, encoding="utf-8", env=environment
-    )
+    options = {"cwd": folder, "env": environment, "capture_output": True, "text": True, "encoding": "utf-8"}
+    done = subprocess.run([sys.executable, *arguments], input="Where is cat 5?\n", **options)
     assert done.returncode == 0, f"{arguments}\n{done.stderr}"
     assert done.stdout.strip()
 

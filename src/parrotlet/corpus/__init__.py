@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from parrotlet.corpus.dialogues import read_dialogue
 from parrotlet.corpus.documents import PIECE, Corpus, Document, LeftOut, Reading, Shape, from_texts, whole
 from parrotlet.corpus.encodings import NotText
 from parrotlet.corpus.named import MANUAL, NAMED, NamedCorpus, fetch, manual
@@ -69,7 +70,7 @@ def _look(word: str, settings: CorpusSettings, passed_by: list[str]) -> list[Loo
     readings: list[Looked] = []
     for source in found:
         try:
-            plain = kind_of(source, settings) == "text"
+            plain = not settings.dialogue and kind_of(source, settings) == "text"
             readings.append((source if plain else None, _looked_at(source, settings)))
         except NotText as error:
             if len(found) == 1:
@@ -81,6 +82,8 @@ def _look(word: str, settings: CorpusSettings, passed_by: list[str]) -> list[Loo
 
 
 def _looked_at(source: Source, settings: CorpusSettings) -> Reading:
+    if settings.dialogue:
+        return read_dialogue(source, settings)
     return READERS[kind_of(source, settings)](source, settings)
 
 

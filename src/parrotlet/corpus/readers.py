@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from parrotlet.corpus.dialogues import read_dialogue
 from parrotlet.corpus.documents import Document, LeftOut, Reading, cut, lines_of
 from parrotlet.corpus.encodings import Encoding, NotText, decoded, detect
 from parrotlet.corpus.forms import SAMPLE, Verdict, decide, looks_like_header
@@ -79,14 +78,11 @@ READERS: dict[str, Reader] = {
     "json": read_json,
     "jsonl": read_jsonl,
     "parquet": read_parquet,
-    "dialogue": read_dialogue,
 }
 
 
 def kind_of(source: Source, settings: CorpusSettings) -> str:
     """The reader's name: by suffix, or, where a column is asked of something else, by its first character."""
-    if settings.dialogue:
-        return "dialogue"
     kind = _KINDS.get(source.suffix)
     if kind is not None:
         return kind
