@@ -1,0 +1,116 @@
+"""Texts with labels come in; how surely a classifier tells under which label a model wrote goes out.
+
+The classifier counts words (naive Bayes: Manning et al. 2008, §13.2). It learns from the real texts that the model was
+trained on; its accuracy on held-out real texts stands beside that on what the model wrote, copies left out.
+"""
+
+import argparse
+import csv
+import math
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.harness import Table, data_folder, train, use_utf8
+from bench.held_out import divide
+from parrotlet import load
+
+WANTED = 0.85
+TEMPERATURE = 0.8
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A table of texts, and what its columns are called."""
+
+    path: str
+    text: str
+    label: str
+
+
+TRIALS = {
+    "reddit": Trial("textgenrnn/reddit_rarepuppers_politics_2000_context.csv", "title", "context_label"),
+    "tweets": Trial("tweets/election_tweets_2016.csv", "text", "author"),
+}
+
+
+class WordCounts:
+    """A classifier of texts by their words, each at least once seen more than it was."""
+
+    def __init__(self, texts: Sequence[tuple[str, str]]) -> None:
+        self._counts: dict[str, Counter[str]] = {}
+        self._texts = Counter(label for _, label in texts)
+        for text, label in texts:
+            self._counts.setdefault(label, Counter()).update(words(text))
+        self._known = {word for counts in self._counts.values() for word in counts}
+
+    def label(self, text: str) -> str:
+        def likelihood(label: str) -> float:
+            counts = self._counts[label]
+            total = sum(counts.values()) + len(self._known)
+            seen = (word for word in words(text) if word in self._known)
+            return math.log(self._texts[label]) + sum(math.log((counts[word] + 1) / total) for word in seen)
+
+        return max(self._counts, key=likelihood)
+
+    def accuracy(self, texts: Sequence[tuple[str, str]]) -> float:
+        return sum(self.label(text) == label for text, label in texts) / len(texts)
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[\w@#']+", text.lower())
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench labels", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"{', '.join(TRIALS)} (all)")
+    parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--texts", type=int, default=100, help="written under each label")
+    parser.add_argument("--quick", action="store_true", help="a few seconds each")
+    chosen = parser.parse_args(arguments)
+    use_utf8()
+    table = Table("corpus", "label", "written", "copies", "told", "real texts told", title="labels")
+    for name in chosen.names or TRIALS:
+        trial, minutes = TRIALS[name], 0.1 if chosen.quick else chosen.minutes
+        with tempfile.TemporaryDirectory() as folder:
+            fields = (trial.text, trial.label)
+            learned, held_out = divide(data_folder() / trial.path, "csv", fields, Path(folder))
+            model = Path(folder) / "model.safetensors"
+            train(learned, model, "--minutes", minutes, "--column", trial.text, "--label", trial.label)
+            judged(table, name, load(model), rows_of(learned, fields), rows_of(held_out, fields), chosen.texts)
+    table.finish(
+        f"told: the share of texts written at temperature {TEMPERATURE:g} whose label a classifier of word counts finds"
+    )
+    return 0
+
+
+def judged(table, name, writer, learned, held_out, texts) -> None:  # type: ignore[no-untyped-def]
+    """What the classifier says of the texts of each label, and of all of them."""
+    judge, known = WordCounts(learned), {text.strip() for text, _ in learned}
+    (column,) = writer.labels
+    right = written = 0
+    for label in writer.labels[column]:
+        fresh = set[str]()
+        copies, seed = 0, 0
+        while len(fresh) < texts and seed < 20:
+            found = writer.labelled({column: label}).generate(texts, length=300, temperature=TEMPERATURE, seed=seed)
+            copies += sum(text.strip() in known for text in found)
+            fresh |= {text.strip() for text in found} - known - {""}
+            seed += 1
+        kept = sorted(fresh)[:texts]
+        share = judge.accuracy([(text, label) for text in kept])
+        real = judge.accuracy([each for each in held_out if each[1] == label])
+        table.add(corpus=name, label=label, written=len(kept), copies=copies, told=share, real_texts_told=real)
+        right, written = right + share * len(kept), written + len(kept)
+    table.find(
+        f"{name}: label told of what was written", right / written, "share", peer="real held-out texts",
+        beside=judge.accuracy(held_out), goal=WANTED, least=WANTED - 1e-9,
+    )  # fmt: skip
+
+
+def rows_of(path: Path, fields: tuple[str, str]) -> list[tuple[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [(row[fields[0]], row[fields[1]]) for row in csv.DictReader(file) if row[fields[0]].strip()]
