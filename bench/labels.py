@@ -20,6 +20,7 @@ from parrotlet import load
 
 WANTED = 0.85
 TEMPERATURE = 0.8
+STRENGTHS = (1.0, 2.0)
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="a few seconds each")
     chosen = parser.parse_args(arguments)
     use_utf8()
-    table = Table("corpus", "label", "written", "copies", "told", "real texts told", title="labels")
+    table = Table("corpus", "label", "strength", "written", "copies", "told", "real texts told", title="labels")
     for name in chosen.names or TRIALS:
         trial, minutes = TRIALS[name], 0.1 if chosen.quick else chosen.minutes
         with tempfile.TemporaryDirectory() as folder:
@@ -88,27 +89,31 @@ def main(arguments: list[str]) -> int:
 
 
 def judged(table, name, writer, learned, held_out, texts) -> None:  # type: ignore[no-untyped-def]
-    """What the classifier says of the texts of each label, and of all of them."""
+    """What the classifier says of the texts of each label, and of all of them, at each strength."""
     judge, known = WordCounts(learned), {text.strip() for text, _ in learned}
     (column,) = writer.labels
-    right = written = 0
-    for label in writer.labels[column]:
-        fresh = set[str]()
-        copies, seed = 0, 0
-        while len(fresh) < texts and seed < 20:
-            found = writer.labelled({column: label}).generate(texts, length=300, temperature=TEMPERATURE, seed=seed)
-            copies += sum(text.strip() in known for text in found)
-            fresh |= {text.strip() for text in found} - known - {""}
-            seed += 1
-        kept = sorted(fresh)[:texts]
-        share = judge.accuracy([(text, label) for text in kept])
-        real = judge.accuracy([each for each in held_out if each[1] == label])
-        table.add(corpus=name, label=label, written=len(kept), copies=copies, told=share, real_texts_told=real)
-        right, written = right + share * len(kept), written + len(kept)
-    table.find(
-        f"{name}: label told of what was written", right / written, "share", peer="real held-out texts",
-        beside=judge.accuracy(held_out), goal=WANTED, least=WANTED - 1e-9,
-    )  # fmt: skip
+    for strength in STRENGTHS:
+        shares = []
+        for label in writer.labels[column]:
+            labelled = writer.labelled({column: label}, strength)
+            fresh, copies, seed = dict[str, None](), 0, 0
+            while len(fresh) < texts and seed < 20:
+                found = labelled.generate(texts, length=300, temperature=TEMPERATURE, seed=seed)
+                written = [text.strip() for text in found]
+                copies += sum(text in known for text in written)
+                fresh |= dict.fromkeys(text for text in written if text and text not in known)
+                seed += 1
+            kept = list(fresh)[:texts]
+            shares.append(judge.accuracy([(text, label) for text in kept]))
+            real = judge.accuracy([each for each in held_out if each[1] == label])
+            table.add(
+                corpus=name, label=label, strength=strength, written=len(kept), copies=copies, told=shares[-1],
+                real_texts_told=real,
+            )  # fmt: skip
+        table.find(
+            f"{name}: label told of what was written, strength {strength:g}", sum(shares) / len(shares), "share",
+            peer="real held-out texts", beside=judge.accuracy(held_out), goal=WANTED, least=WANTED - 1e-9,
+        )  # fmt: skip
 
 
 def rows_of(path: Path, fields: tuple[str, str]) -> list[tuple[str, str]]:

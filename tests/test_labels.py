@@ -108,6 +108,18 @@ def test_the_mixture_is_the_weighted_mean_of_the_labels_vectors():
     np.testing.assert_allclose(moved, np.broadcast_to(0.75 * table[0] + 0.25 * table[2] + none, moved.shape), atol=1e-6)
 
 
+def test_the_strength_of_a_label_is_the_way_from_none_to_it_and_beyond():
+    bundle, _ = bundle_of("lstm")
+    vectors = {
+        strength: labelled_network(bundle, {"kind": "y"}, strength)[1]["embedding.weight"] for strength in (0, 1, 2.5)
+    }
+    np.testing.assert_allclose(vectors[0], labelled_network(bundle, {})[1]["embedding.weight"], atol=1e-6)
+    np.testing.assert_allclose(vectors[2.5] - vectors[0], 2.5 * (vectors[1] - vectors[0]), atol=1e-5)
+    for wrong in (-1, 11, float("nan"), True):
+        with pytest.raises(UsageError, match="the strength of labels must be a number from 0 to 10"):
+            labelled_network(bundle, {"kind": "y"}, wrong)
+
+
 def test_a_network_writes_like_the_label_that_is_chosen(taught):
     writer = Writer(taught)
     assert writer.labels == {"kind": ("signs", "letters")}

@@ -17,6 +17,7 @@ from parrotlet.settings import NetworkSettings
 Mixture = Mapping[str, float]  # the share of each label; those of one column are divided by their sum
 Choice = Mapping[str, str | Mixture]  # by column; a column that is not chosen has no label
 Weights = dict[str, npt.NDArray[np.float32]]
+STRONGEST = 10.0
 
 
 def parse_choice(given: Sequence[str]) -> dict[str, str | dict[str, float]]:
@@ -70,23 +71,24 @@ def checked_choice(labels: Labels, chosen: Choice) -> dict[str, dict[str, float]
     return shares
 
 
-def labelled_network(bundle: Bundle, chosen: Choice) -> tuple[NetworkSettings, Weights]:
+def labelled_network(bundle: Bundle, chosen: Choice, strength: float = 1.0) -> tuple[NetworkSettings, Weights]:
     """Settings and weights of a network without labels that writes as the model does under these.
 
-    A mixture is the weighted mean of its labels' vectors. Raises UsageError for a label that the model does not have.
+    A mixture is the weighted mean of its labels' vectors. ``strength``: how far from no label to go, 1 as in training;
+    beyond it what sets a label apart is overdone (as in Ho and Salimans 2022, §3, but of the vectors). Raises
+    UsageError for a label that the model does not have.
     """
+    if isinstance(strength, bool) or not isinstance(strength, int | float) or not 0 <= strength <= STRONGEST:
+        raise UsageError(f"the strength of labels must be a number from 0 to {STRONGEST:g}, not {strength!r}")
     shares = checked_choice(bundle.labels, chosen)
     tables = [label_table(column) for column in range(len(bundle.labels))]
     weights = {name: array for name, array in bundle.weights.items() if name not in tables}
     moved = np.zeros(bundle.settings.network.embedding, np.float32)
     for name, (column, labels) in zip(tables, bundle.labels.items(), strict=True):
         table = bundle.weights[name]  # (labels + 1, E)
-        mixture = shares.get(column)
-        if mixture is None:
-            moved += table[-1]
-            continue
-        for label, share in mixture.items():
-            moved += np.float32(share) * table[list(labels).index(label)]
+        moved += table[-1]
+        for label, share in shares.get(column, {}).items():
+            moved += np.float32(strength * share) * (table[list(labels).index(label)] - table[-1])
     if tables:
         weights["embedding.weight"] = weights["embedding.weight"] + moved
     return bundle.settings.network.model_copy(update={"label_counts": ()}), weights

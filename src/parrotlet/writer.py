@@ -53,29 +53,31 @@ class Writer:
         path: Path | Runtime = "auto",
         arithmetic: Arithmetic = "float32",
         labels: Choice | None = None,
+        label_strength: float = 1.0,
     ) -> None:
         """``path``: how to compute, "compiled" or "numpy" ("auto": the faster there is), or a runtime of one's own.
 
         ``arithmetic``: "float32", or "int8", which holds the matrices in bytes: several times as fast, hardly less
         exact (less than 0.001 bits per character were lost wherever it was measured), and it writes other texts.
-        ``labels``: see ``labelled``.
+        ``labels`` and ``label_strength``: see ``labelled``.
         """
         self.bundle = bundle
         self._path, self._arithmetic = path, arithmetic
         if isinstance(path, str):
-            network, weights = labelled_network(bundle, labels or {})
+            network, weights = labelled_network(bundle, labels or {}, label_strength)
             path = open_runtime(network, weights, len(bundle.tokenizer), path, arithmetic)
         elif labels:
             raise UsageError("labels cannot be chosen for a runtime of one's own")
         self._runtime: Runtime = path
 
-    def labelled(self, labels: Choice) -> "Writer":
+    def labelled(self, labels: Choice, strength: float = 1.0) -> "Writer":
         """A Writer with the same model that writes, and scores, under these labels of the training texts.
 
         ``labels``: by column a label, or several with their shares: ``{"author": {"Ann": 3, "Bob": 1}}``. A column that
-        is not named has no label. Raises UsageError for one that the model does not have.
+        is not named has no label. ``strength``: above 1 overdoes what sets a label apart, 0 is no label. Raises
+        UsageError for one that the model does not have.
         """
-        return Writer(self.bundle, self._path, self._arithmetic, labels)
+        return Writer(self.bundle, self._path, self._arithmetic, labels, strength)
 
     @property
     def labels(self) -> Labels:

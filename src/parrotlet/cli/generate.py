@@ -45,6 +45,7 @@ def generate(
     corpus: Annotated[list[str] | None, typer.Option(help="the training text, for --novel (repeatable)")] = None,
     stop: Annotated[list[str] | None, typer.Option(help="ends a text before this string (repeatable)")] = None,
     labels: ChosenLabels = None,
+    label_strength: Annotated[float, typer.Option(help="above 1 what sets the labels apart is overdone")] = 1.0,
     weights: Annotated[str | None, typer.Option(help="of several models, in their order: 2,1 [all alike]")] = None,
     turns: Annotated[
         str | None, typer.Option(metavar="word|sentence|line", help="several models write in turns [on average]")
@@ -64,7 +65,7 @@ def generate(
     if probabilities and not as_json:
         raise UsageError("--probabilities needs --json")
     temperatures = numbers(temperature, "--temperature")
-    writers = [load(model, prompt, arithmetic, labels) for model in models or [the_model(None)]]
+    writers = [load(model, prompt, arithmetic, labels, label_strength) for model in models or [the_model(None)]]
     shares = None if weights is None else numbers(weights, "--weights")
     if len(writers) == 1 and (shares or turns):
         raise UsageError(f"--{'weights' if shares else 'turns'} needs several models")

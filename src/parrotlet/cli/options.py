@@ -87,7 +87,11 @@ def told(corpus: "Corpus", form: str | None = None) -> list[str]:
 
 
 def load(
-    model: str | None, prompt: str = "", arithmetic: str = "float32", labels: Sequence[str] | None = None
+    model: str | None,
+    prompt: str = "",
+    arithmetic: str = "float32",
+    labels: Sequence[str] | None = None,
+    label_strength: float = 1.0,
 ) -> "Writer":
     """The writer of a model file, under these labels; what of the prompt it does not know is told once."""
     from parrotlet.cli.console import tell
@@ -97,7 +101,7 @@ def load(
     if labels:
         from parrotlet.labels import parse_choice
 
-        writer = writer.labelled(parse_choice(labels))
+        writer = writer.labelled(parse_choice(labels), label_strength)
     if prompt and (unknown := writer.unknown(prompt)):
         tell(["the model does not know " + " ".join(map(repr, unknown[:20])) + (" …" if len(unknown) > 20 else "")])
     return writer
