@@ -21,6 +21,7 @@ ROWS = {
     "study": "which network and settings write best after the same wall clock; --minutes, --corpora; hours",
     "corpora": "held-out bits per token on the ten corpora, beside an interpolated n-gram model over the same tokens",
     "labels": "how surely a classifier tells under which label a text was written; a minute a table",
+    "chat": "how many trivia questions a network answers after a minute of training on them",
     "large": "peak memory of training on a text of 1 GB",
     "kill": "kill -9 at random moments and --resume, compared bit for bit with a run that was never stopped",
     "hostile": "thousands of damaged and hostile files of textgenrnn and Keras, imported",
