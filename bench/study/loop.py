@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.held_out import numbered
 from bench.study.candidates import Candidate
-from parrotlet.dataset.batches import Batch, Batches, StreamBatches
+from parrotlet.dataset.batches import NOTHING, Batch, Batches, StreamBatches
 from parrotlet.dataset.encoded import Encoded, Split
 from parrotlet.dataset.training import training_batches
 from parrotlet.learning.learner import Learner
@@ -47,7 +47,8 @@ class Study(Learner):
         if self.later is not None:
             wanted = torch.from_numpy(batch.targets[:, 1:]).flatten()
             foreseen = self.later(features[:, :-1].flatten(0, 1).float())
-            nats = nats + self.candidate.ahead * nn.functional.cross_entropy(foreseen, wanted, reduction="sum")
+            later = nn.functional.cross_entropy(foreseen, wanted, ignore_index=NOTHING, reduction="sum")
+            nats = nats + self.candidate.ahead * later
         if self.teacher is not None:
             nats = 0.5 * nats + 0.5 * self._distilled(batch, features)
         return nats, tokens, features, after
