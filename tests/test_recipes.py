@@ -37,7 +37,7 @@ MADE = {
 }
 
 
-STEPS = {"king-lear": 150, "penn-words": 150}  # slow to learn; the others show it after 30
+STEPS = {"chat": 150, "king-lear": 150, "penn-words": 150}  # slow to learn; the others show it after 30
 
 
 def learns_and_writes(source, recipe, steps):
