@@ -92,6 +92,7 @@ def test_yaml_conversations(tmp_path):
     for wrong, message in [
         ("a: [", "not sound YAML"),
         ("a: b", "no list of conversations"),
+        ("a: &x [b]\nconversations: [*x, *x]", "YAML aliases"),
         ("!!python/object:os.system {}", "not sound YAML"),
     ]:
         with pytest.raises(ParrotletError, match=message):

@@ -55,7 +55,8 @@ def test_one_model_alone_is_itself(one):
     text = "the cat sat on the mat."
     assert alone.score(text).bits_per_character == pytest.approx(one.score(text).bits_per_character, abs=1e-4)
     for seed in range(3):
-        assert alone.write("the c", seed=seed) == one.write("the c", seed=seed)
+        for rules in ({}, {"presence_penalty": 1.0}, {"frequency_penalty": 1.0}):
+            assert alone.write("the c", seed=seed, **rules) == one.write("the c", seed=seed, **rules)
 
 
 def test_a_writer_of_several_does_all_that_a_writer_does(one, two, tmp_path):

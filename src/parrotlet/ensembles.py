@@ -223,7 +223,7 @@ class AveragedRuntime:
         for row, (stream, start) in enumerate(zip(np.asarray(streams), np.asarray(positions), strict=True)):
             numbers, past = uniforms(seed, int(stream), int(start), n), [int(id) for id in np.asarray(history[row])]
             for place in range(n):
-                seen = np.array(past if rules.memory is None else past[len(past) - rules.memory :], np.int64)
+                seen = np.array(past if rules.memory is None else past[max(0, len(past) - rules.memory) :], np.int64)
                 chances = distribution(last[row], rules, seen, int(start) + place, banned, stop)
                 ids[row, place] = id = draw(chances, numbers[place])
                 told[row, place] = softmax(last[row])[id]

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from parrotlet.bundle import Bundle
 from parrotlet.errors import ParrotletError, UsageError
+from parrotlet.labels import labelled_network
 from parrotlet.runtime import ReferenceRuntime, State, after_last
 from parrotlet.runtime.shapes import features_width
 from parrotlet.tokenizers import first_ids
@@ -27,10 +28,10 @@ def text_vectors(bundle: Bundle, texts: Sequence[str]) -> Floats:
     a network with attention is then the average that it weighs. Else the whole text is read.
     """
     rows = [_ids(bundle, text) for text in texts]
-    network = bundle.settings.network
+    network, weights = labelled_network(bundle, {})
     if not rows:
         return np.zeros((0, features_width(network, len(bundle.tokenizer))))
-    runtime = ReferenceRuntime(network, bundle.weights, len(bundle.tokenizer))
+    runtime = ReferenceRuntime(network, weights, len(bundle.tokenizer))
     if network.context is None:
         found = [_after(runtime, row) for row in rows]
     else:

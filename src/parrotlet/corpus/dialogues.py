@@ -190,7 +190,7 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> Iterator[list[Turn]]:
 
 
 def _table(source: Source, settings: CorpusSettings) -> Reading:
-    table = open_table(source, settings)
+    table = open_table(source, settings, "," if source.suffix == ".csv" else "\t")
     names = {column.strip().lower(): column for column in table.columns}
     found = next(((names[q], names[a]) for q, a in PAIRS if q in names and a in names), None)
     if found is None and len(table.columns) == 2:
@@ -265,7 +265,12 @@ def _yaml(source: Source, settings: CorpusSettings) -> Iterator[Iterable[Turn]]:
         )
     encoding = detect(source.name, source.open, settings.encoding)
     try:
-        data: Any = yaml.safe_load("".join(decoded(source.name, source.open, encoding)))
+        text = "".join(decoded(source.name, source.open, encoding))
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise ParrotletError(
+                f"{source.name}: YAML aliases (*name) are not read: a few of them could fill the memory"
+            )
+        data: Any = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ParrotletError(f"{source.name}: it is not sound YAML ({' '.join(str(error).split())[:200]})") from None
     found = data.get("conversations") if isinstance(data, Mapping) else data

@@ -89,10 +89,10 @@ def prepare(
         settings = _with_model(settings, start_from.settings)
     corpus = as_corpus(sources, settings)
     labels = _check(settings, corpus)
+    known = start_from.labels if start_from is not None else {}
+    parts = _parts(settings, labels, known)  # before anything of an earlier run is touched
     tokenizer = _tokenizer(corpus, settings, start_from, check)
     folder.clear()
-    known = start_from.labels if start_from is not None else {}
-    parts = _parts(settings, labels, known)
     columns = {column: names for column, names in known.items() if column != POSITION}
     encoded = encode_corpus(corpus, tokenizer, folder.folder, check, columns if labels else None, parts)
     if encoded.label_names and not settings.network.attention:
