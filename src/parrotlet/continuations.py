@@ -14,6 +14,7 @@ from parrotlet.decoding import decoder_after
 from parrotlet.generation import CONTEXT, Beginning
 from parrotlet.runtime import Runtime, State
 from parrotlet.tokenizers import Tokenizer
+from parrotlet.trace import softmax
 
 MOST_READ = 2000  # beginnings that are read on before the search ends with what it has found
 TOGETHER = 16  # of them read side by side
@@ -149,8 +150,7 @@ def _tokens(tokenizer: Tokenizer, begin: Beginning, never: Sequence[int], n: int
 
 def _chances(logits: npt.NDArray[np.float32], never: Sequence[int]) -> npt.NDArray[np.float64]:
     """(V,) with nothing for what is never written; the others are the network's own."""
-    chances: npt.NDArray[np.float64] = np.exp(logits.astype(np.float64) - logits.max())
-    chances /= chances.sum()
+    chances = softmax(logits)
     chances[list(never)] = 0.0
     return chances
 

@@ -20,6 +20,7 @@ from parrotlet.tokenizers.bpe import BpeTokenizer
 from parrotlet.tokenizers.byte import BYTES, STOP, ByteTokenizer
 from parrotlet.tokenizers.char import CharTokenizer
 from parrotlet.tokenizers.word import WordTokenizer
+from parrotlet.trace import softmax
 from parrotlet.writer import Writer
 
 Chances = npt.NDArray[np.float64]
@@ -155,12 +156,6 @@ class ByBytes:
             elif begun:
                 whole.append(token)
         return np.array(ids, np.int64), np.array(following, np.int64), whole
-
-
-def softmax(logits: Floats) -> Chances:
-    """(V,) → probabilities."""
-    exponentials = np.exp(logits.astype(np.float64) - logits.max())
-    return np.asarray(exponentials / exponentials.sum())
 
 
 def token_bytes(tokenizer: Tokenizer) -> list[bytes | None]:

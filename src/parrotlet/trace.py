@@ -43,7 +43,7 @@ def trace_text(runtime: Runtime, tokenizer: Tokenizer, begin: Beginning, plan: P
     ids, pieces = _write(runtime, tokenizer, begin, plan)
     steps = []
     for logits, token, piece in zip(_logits(runtime, begin, ids), ids, pieces, strict=True):
-        probabilities = _softmax(logits)
+        probabilities = softmax(logits)
         found = tuple(likeliest(tokenizer, logits, plan.banned, n))
         steps.append(TraceStep(tokenizer.token(token), float(probabilities[token]), piece, found))
     return steps
@@ -51,7 +51,7 @@ def trace_text(runtime: Runtime, tokenizer: Tokenizer, begin: Beginning, plan: P
 
 def likeliest(tokenizer: Tokenizer, logits: FloatArray, banned: Sequence[int], n: int) -> list[tuple[str, float]]:
     """The ``n`` likeliest tokens of logits (V,), likeliest first, of equals the lowest; none that is never drawn."""
-    never, probabilities = set(banned), _softmax(logits)
+    never, probabilities = set(banned), softmax(logits)
     order = (each for each in np.argsort(-probabilities, kind="stable").tolist() if each not in never)
     return [(tokenizer.token(each), float(probabilities[each])) for each in islice(order, n)]
 
@@ -85,6 +85,7 @@ def _logits(runtime: Runtime, begin: Beginning, ids: Sequence[int]) -> Iterator[
         yield from logits[0]
 
 
-def _softmax(logits: FloatArray) -> Probabilities:
+def softmax(logits: FloatArray) -> Probabilities:
+    """Logits (V,) → the network's own probabilities, before any rule."""
     exponentials = np.exp(logits.astype(np.float64) - logits.max())
     return np.asarray(exponentials / exponentials.sum())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from parrotlet.cli.console import as_json as to_json
+from parrotlet.cli.console import as_json_line
 from parrotlet.cli.options import ChosenLabels, load
 from parrotlet.show import harmless
 
@@ -67,7 +67,7 @@ def answer(talk: "Chat", text: str, given: dict[str, Any], suggest: int, as_json
     suggested = talk.suggest(text, suggest, seed=given["seed"]) if suggest else []
     if as_json:
         reply = talk.say(text, **given)
-        print(" ".join(to_json({"said": text, "reply": reply, "suggested": suggested}).split("\n")), flush=True)
+        print(as_json_line({"said": text, "reply": reply, "suggested": suggested}), flush=True)
         return
     if suggested:
         print(harmless("(" + " | ".join(suggested) + ")"), flush=True)

@@ -17,6 +17,11 @@ def as_json(data: Any) -> str:
     return json.dumps(finite(data), ensure_ascii=not unicode, indent=2, allow_nan=False)
 
 
+def as_json_line(data: Any) -> str:
+    """The same on one line."""
+    return " ".join(as_json(data).split("\n"))
+
+
 def heading(title: str) -> str:
     """The line that stands before one of several texts."""
     return f"----- {title} " + "-" * max(5, 50 - len(title))

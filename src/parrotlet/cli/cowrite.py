@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parrotlet.cli.console import as_json as to_json
+from parrotlet.cli.console import as_json_line
 from parrotlet.cli.generate import save
 from parrotlet.cli.keys import Keys, pressed
 from parrotlet.cli.options import ChosenLabels, load
@@ -189,7 +189,7 @@ def say(table: Table, as_json: bool) -> None:
     if as_json:
         offers = [{"text": each.text, "probability": each.probability, "ends": each.ends} for each in table.offers]
         entry = {"draft": table.draft.text, "offers": offers, "told": table.told}
-        print(" ".join(to_json(entry).split("\n")), flush=True)
+        print(as_json_line(entry), flush=True)
     else:
         lines = [harmless(table.draft.text), *offer_lines(table), *([table.told] if table.told else [])]
         print("\n".join(lines), flush=True)
