@@ -167,3 +167,36 @@ def test_units_that_fill_no_vector_are_left_to_torch():
     assert compiled.arithmetic(cpu, torch.float32, lanes + 1) is None
     assert compiled.arithmetic(cpu, torch.float64, lanes) is None
     assert compiled.arithmetic(cpu, torch.float32, lanes) in OFFERED
+
+
+@offered
+@pytest.mark.parametrize("gru", [False, True], ids=["lstm", "gru"])
+@pytest.mark.parametrize("reverse", [False, True], ids=["forwards", "backwards"])
+def test_where_only_the_newest_is_wanted_gradients_are_those_of_the_formulas(kind, reverse, gru):
+    made, begin = layer_case(9, 70, 32, 5, 10, gru)
+    made["weight_hh"].data *= 0.5  # so that gradients shrink and the walk ends early
+    given = (*made.values(), begin)
+
+    def newest(*each):
+        leaving, after = plain_layer(gru, *each, reverse)
+        return leaving[:, :1] if reverse else leaving[:, -1:], after
+
+    expected = results(newest, given, 1)
+    found = results(lambda *each: compiled.run_recurrent(kind, gru, *each, reverse, True), given, 1)
+    assert_close(found, expected, WRONG[kind])
+
+
+@offered
+def test_a_walk_ends_only_where_no_earlier_gradient_comes_in(kind):
+    made, begin = layer_case(9, 70, 32, 5, 10)
+    made["weight_hh"].data *= 0.5
+    given = (*made.values(), begin)
+    for step in (0, 3, 69):
+        mask = torch.zeros(70, 1)
+        mask[[step, 69]] = 1
+        expected = results(lambda *each, mask=mask: [plain_layer(False, *each, False)[0] * mask], given, 1)
+        found = results(lambda *each, mask=mask: [compiled.run_recurrent(kind, False, *each)[0] * mask], given, 1)
+        assert_close(found, expected, WRONG[kind])
+        if kind == BFLOAT16:
+            of_entering = found[2]
+            assert (of_entering[:, :20] == 0).all() == (step == 69)

@@ -59,8 +59,11 @@ class ContextNetwork(StackedNetwork):
             layer = self.layer_settings[index]
             # A layer that only reads forwards never learns what lies behind the newest id.
             counted = lengths if layer.bidirectional else None
-            leaving, after = run_layer(self.layers[index], entering, lengths=counted)  # (N, W, D * H), (N, S, D * H)
-            if index == self.recurrent - 1 and not self.settings.attention:
+            ends = index == self.recurrent - 1 and not self.settings.attention
+            newest = ends and lengths is None
+            # (N, W, D * H), (N, S, D * H)
+            leaving, after = run_layer(self.layers[index], entering, lengths=counted, newest=newest)
+            if ends:
                 if self.settings.residual and index:  # what entered the first layer is never added
                     entering = _newest(values_of(entering), lengths)  # (N, X)
                 both_ends = layer.final and layer.bidirectional

@@ -69,15 +69,20 @@ def values_of(entering: Entering) -> Tensor:
 
 
 def run_layer(
-    module: nn.Module, entering: Entering, state: Tensor | None = None, lengths: Tensor | None = None
+    module: nn.Module,
+    entering: Entering,
+    state: Tensor | None = None,
+    lengths: Tensor | None = None,
+    newest: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """A recurrent layer over a window: (N, T, X) → what leaves it (N, T, D * H), the state after it (N, S, D * H).
 
     ``state`` (N, S, H) is what it begins with, zero without; D directions stand side by side. ``lengths`` (N,) int64
-    tells how many steps of each row count, from the first on; what leaves the others means nothing.
+    tells how many steps of each row count, from the first on; what leaves the others means nothing. With ``newest``
+    only the last step may leave, (N, 1, D * H): it alone means something.
     """
     if isinstance(module, nn.LSTM | nn.GRU) and lengths is None and (kind := _arithmetic_of(module)) is not None:
-        return _run_compiled(module, kind, entering, state)
+        return _run_compiled(module, kind, entering, state, newest and not module.bidirectional)
     if isinstance(module, LoopedLayer):
         return cast(tuple[Tensor, Tensor], module(values_of(entering), state, lengths))
     return _run_torch(cast(nn.RNNBase, module), values_of(entering), state, lengths)
@@ -91,7 +96,9 @@ def _arithmetic_of(module: nn.RNNBase) -> int | None:
     return arithmetic(device, precision, module.hidden_size)
 
 
-def _run_compiled(module: nn.RNNBase, kind: int, entering: Entering, state: Tensor | None) -> tuple[Tensor, Tensor]:
+def _run_compiled(
+    module: nn.RNNBase, kind: int, entering: Entering, state: Tensor | None, newest: bool
+) -> tuple[Tensor, Tensor]:
     """See ``run_layer``; each direction by itself."""
     units, both = module.hidden_size, ("", "_reverse") if module.bidirectional else ("",)
     gru, leaving, ends = isinstance(module, nn.GRU), [], []
@@ -112,7 +119,7 @@ def _run_compiled(module: nn.RNNBase, kind: int, entering: Entering, state: Tens
             else:
                 table, values, weight = sums, values_of(entering), weight_ih
                 ids = torch.zeros(values.shape[:2], dtype=torch.int64)
-            out, after = run_recurrent(kind, gru, table, ids, values, weight, weight_hh, state, bool(direction))
+            out, after = run_recurrent(kind, gru, table, ids, values, weight, weight_hh, state, bool(direction), newest)
         leaving.append(out)
         last = [] if gru else [out[:, 0 if direction else -1].float()]
         ends.append(torch.stack([*last, after], dim=1))  # (N, S, H)

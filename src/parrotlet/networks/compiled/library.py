@@ -24,9 +24,8 @@ class Forward(ctypes.Structure):
     """``recurrent_forward`` of kernel.c."""
 
     _fields_ = (
-        *[(name, NUMBER) for name in ("steps", "units", "inputs", "reverse", "gru")],
-        *[(name, POINTER) for name in ("ids", "table", "entering", "weights", "hidden", "cell", "leaving", "gates")],
-        ("cells", POINTER),
+        *[(name, NUMBER) for name in ("rows", "steps", "units", "inputs", "reverse", "gru")],
+        *[(name, POINTER) for name in ("ids", "table", "entering", "weights", "hidden", "cells", "leaving", "gates")],
     )
 
 
@@ -34,8 +33,8 @@ class Backward(ctypes.Structure):
     """``recurrent_backward`` of kernel.c."""
 
     _fields_ = (
-        *[(name, NUMBER) for name in ("steps", "units", "inputs", "reverse", "gru")],
-        *[(name, POINTER) for name in ("ids", "entering", "weights", "hidden", "cell", "leaving", "gates", "cells")],
+        *[(name, NUMBER) for name in ("rows", "steps", "units", "inputs", "reverse", "gru", "newest")],
+        *[(name, POINTER) for name in ("ids", "entering", "weights", "hidden", "cells", "gates")],
         *[(f"{name}_gradient", POINTER) for name in ("leaving", "hidden", "cell", "entering", "weight", "table")],
     )
 

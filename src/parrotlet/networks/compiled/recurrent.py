@@ -40,6 +40,7 @@ def run_recurrent(
     weight_hh: Tensor,
     state: Tensor | None = None,
     reverse: bool = False,
+    newest: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """One direction of an LSTM, or with ``gru`` of a GRU layer, over a window of T steps.
 
@@ -47,12 +48,15 @@ def run_recurrent(
     (B, T) int64 choose a row; ``entering`` (B, T, X) with ``weight_ih`` (4H, X) is multiplied as well, if given;
     ``weight_hh`` (4H, H); ``state`` (B, S, H) before the first step, zeros without: of an LSTM (S = 2) the hidden
     vector and the cell, of a GRU (S = 1) the hidden vector. The sums of an LSTM are in torch's order i f g o; for a GRU
-    see ``as_four``. Returns what leaves (B, T, H), in the arithmetic's own type, and after the last step the cell
-    (B, H) of an LSTM, the hidden vector of a GRU, in float32.
+    see ``as_four``. Returns what leaves (B, T, H), with ``newest`` only that of the step read last (B, 1, H), in the
+    arithmetic's own type, and after that step the cell (B, H) of an LSTM, the hidden vector of a GRU, in float32.
+
+    On the way back, gradients that have shrunk below the last place of the largest are not walked further, where no new
+    ones come in: 2^-9 in bfloat16, 2^-24 in float32. So a window with one target is seldom walked to its begin.
     """
     begin = weight_hh.new_zeros(len(ids), 1, weight_hh.shape[1]) if state is None else state
     given = table, ids, entering, weight_ih, weight_hh, begin[:, 0], begin[:, -1]
-    leaving, after = _Recurrent.apply(kind, gru, reverse, *given)  # type: ignore[no-untyped-call]
+    leaving, after = _Recurrent.apply(kind, gru, reverse, newest, *given)  # type: ignore[no-untyped-call]
     return cast(Tensor, leaving), cast(Tensor, after)
 
 
@@ -78,6 +82,7 @@ class _Recurrent(torch.autograd.Function):
         kind: int,
         gru: bool,
         reverse: bool,
+        newest: bool,
         table: Tensor,
         ids: Tensor,
         entering: Tensor | None,
@@ -95,28 +100,30 @@ class _Recurrent(torch.autograd.Function):
         weights = _by_tiles(joined.T, lanes)  # (H + X, 4H)
         columns, starts = packed(weights, kind), _by_tiles(table, lanes)
         read = torch.empty(0, dtype=number) if entering is None else widened(entering, inputs).to(number).contiguous()
-        ids, before, cell = ids.contiguous(), hidden.to(number).contiguous(), cell.contiguous()
-        after = cell.clone()
-        leaving = torch.empty(rows, steps, units, dtype=number)
-        gates = cells = None
+        ids = ids.contiguous()
+        before = torch.empty(steps + 1, rows, units, dtype=number)  # each step's, in the order of reading
+        cells = cell.new_empty(steps + 1, units // lanes, rows, lanes)
+        before[0], cells[0] = hidden, cell.view(rows, -1, lanes).transpose(0, 1)
+        leaving = None if newest else before.new_empty(rows, steps, units)
+        gates = None
         if any(ctx.needs_input_grad):
             # Gates lie between -1 and 1, where float16 is finer than bfloat16.
-            gates = leaving.new_empty(rows, steps, SUMS * units, dtype=torch.float16 if kind == BFLOAT16 else number)
-            cells = cell.new_empty(rows, steps, units)
+            gates = before.new_empty(steps, rows, SUMS * units, dtype=torch.float16 if kind == BFLOAT16 else number)
         call = Forward(
-            steps, units, inputs, reverse, gru, at(ids), at(starts), at(read), at(columns), at(before), at(after),
-            at(leaving), at(gates), at(cells),
+            rows, steps, units, inputs, reverse, gru, at(ids), at(starts), at(read), at(columns), at(before), at(cells),
+            at(leaving), at(gates),
         )  # fmt: skip
         on_threads(rows, lambda first, last, _: kernel().pt_forward(kind, ctypes.byref(call), first, last))
-        ctx.save_for_backward(ids, read, weights, before, cell, leaving, gates, cells)
-        ctx.kind, ctx.gru, ctx.reverse, ctx.vocabulary = kind, gru, reverse, len(table)
+        ctx.save_for_backward(ids, read, weights, before, cells, gates)
+        ctx.kind, ctx.gru, ctx.reverse, ctx.newest, ctx.vocabulary = kind, gru, reverse, newest, len(table)
         ctx.entering = None if entering is None else (entering.dtype, entering.shape[2])
-        return leaving, after
+        after = cells[-1].transpose(0, 1).reshape(rows, units)
+        return before[-1].unsqueeze(1).clone() if leaving is None else leaving, after
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        ids, read, weights, before, cell, leaving, gates, cells = ctx.saved_tensors
-        kind, vocabulary, (rows, steps, units) = ctx.kind, ctx.vocabulary, leaving.shape
+        ids, read, weights, before, cells, gates = ctx.saved_tensors
+        kind, vocabulary, (rows, steps), units = ctx.kind, ctx.vocabulary, ids.shape, before.shape[2]
         depth, inputs, lanes = len(weights), len(weights) - units, LANES[kind]
         leaving_gradient = gradients[0].to(NUMBERS[kind]).contiguous()
         hidden_gradient = torch.zeros(rows, units)
@@ -131,8 +138,8 @@ class _Recurrent(torch.autograd.Function):
 
         def walk(first: int, last: int, part: int) -> int:
             call = Backward(
-                steps, units, inputs, ctx.reverse, ctx.gru, at(ids), at(read), at(columns), at(before), at(cell),
-                at(leaving), at(gates), at(cells), at(leaving_gradient), at(hidden_gradient), at(cell_gradient),
+                rows, steps, units, inputs, ctx.reverse, ctx.gru, ctx.newest, at(ids), at(read), at(columns),
+                at(before), at(cells), at(gates), at(leaving_gradient), at(hidden_gradient), at(cell_gradient),
                 at(entering_gradient), at(weight_gradients[part]), at(table_gradients[part]),
             )  # fmt: skip
             return int(kernel().pt_backward(kind, ctypes.byref(call), first, last, at(memory[part])))
@@ -147,7 +154,7 @@ class _Recurrent(torch.autograd.Function):
             of_entering = entering_gradient[..., :width].to(precision)  # (B, T, X)
             of_input = of_weights[:, units : units + width]  # (4H, X)
         of_hidden = of_weights[:, :units]  # (4H, H)
-        return None, None, None, of_table, None, of_entering, of_input, of_hidden, hidden_gradient, cell_gradient
+        return None, None, None, None, of_table, None, of_entering, of_input, of_hidden, hidden_gradient, cell_gradient
 
 
 def _by_tiles(values: Tensor, lanes: int) -> Tensor:

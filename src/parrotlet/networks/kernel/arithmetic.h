@@ -5,6 +5,7 @@
 #include "loss.h"
 
 #undef BY_COUNT
+#undef STEP
 #undef TILE
 #undef NAME
 #undef TARGET
@@ -12,6 +13,7 @@
 #undef NUMBER
 #undef SMALL
 #undef GROUP
+#undef LAST_PLACE
 #undef MOST_ROWS
 #undef VECTOR
 #undef LOAD_GROUPS
@@ -30,6 +32,7 @@
 #undef ROUND
 #undef SCALE
 #undef RECIPROCAL
+#undef SIGMOID
 #undef LOAD_NUMBERS
 #undef STORE_NUMBERS
 #undef LOAD_SMALL

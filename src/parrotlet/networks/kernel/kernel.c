@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #if defined(_MSC_VER)
 #define EXPORT __declspec(dllexport)
@@ -17,30 +18,27 @@ enum { AVX2 = 3, AVX512 = 4, BFLOAT16 = 5 }; /* 3 and 4: float32; 5: AVX-512 wit
 /* Rows B, steps T, units H, inputs X (a multiple of LANES), table rows V; numbers are float32 or bfloat16. Every layer
  * has four sums a unit: an LSTM its gates i f g o; a GRU r and z, and of n what enters and what is remembered. */
 typedef struct {
-    int64_t steps, units, inputs, reverse, gru;
+    int64_t rows, steps, units, inputs, reverse, gru;
     const int64_t *ids;    /* (B, T): rows of the table */
     const float *table;    /* (V, 4H) by tiles: sums that each step begins with */
     const void *entering;  /* (B, T, X) numbers */
     const void *weights;   /* (H / LANES, H + X, TILE) numbers, by groups */
-    const void *hidden;    /* (B, H) numbers before the first step */
-    float *cell;           /* (B, H) before the first step; after the last. Of a GRU its state, exactly */
-    void *leaving;         /* (B, T, H) numbers */
-    void *gates;           /* (B, T, 4H) by tiles, or null where no gradients are wanted; of a GRU r z n and what n
-                            * remembered */
-    float *cells;          /* (B, T, H), or null */
+    void *hidden;          /* (T + 1, B, H) numbers in the order of reading; the first are given */
+    float *cells;          /* (T + 1, H / LANES, B, LANES) likewise. Of a GRU its state, exactly */
+    void *leaving;         /* (B, T, H) numbers, or null where only the newest are wanted */
+    void *gates;           /* (T, H / LANES, B, TILE) in the order of reading, or null where no gradients are wanted; of a
+                            * GRU r z n and what n remembered */
 } recurrent_forward;
 
 typedef struct {
-    int64_t steps, units, inputs, reverse, gru;
+    int64_t rows, steps, units, inputs, reverse, gru, newest;
     const int64_t *ids;
     const void *entering;
     const void *weights;        /* ((H + X) / TILE, 4H, TILE) numbers, by groups; columns beyond H + X are zero */
     const void *hidden;
-    const float *cell;          /* (B, H) before the first step */
-    const void *leaving;
-    const void *gates;
     const float *cells;
-    const void *leaving_gradient;  /* (B, T, H) numbers */
+    const void *gates;
+    const void *leaving_gradient;  /* (B, T, H) numbers; with `newest` (B, H) of the step that is read last */
     float *hidden_gradient;        /* (B, H) of the state after the last step; then of that before the first */
     float *cell_gradient;          /* (B, H) likewise */
     void *entering_gradient;       /* (B, T, X) numbers */
@@ -82,6 +80,7 @@ static int64_t buffered(int64_t rows, int64_t group) {
 #define NUMBER uint16_t
 #define SMALL uint16_t /* gates as float16: they lie between -1 and 1, or not far from there */
 #define GROUP 2
+#define LAST_PLACE 0x1p-9f
 #define MOST_ROWS 6
 #define LOAD_GROUPS(p) _mm512_loadu_ps((const float *)(const void *)(p))
 #define BROADCAST_GROUP(p) _mm512_castsi512_ps(_mm512_set1_epi32(*(const int32_t *)(const void *)(p)))
@@ -114,6 +113,17 @@ INLINE WIDE_TARGET __m512 reciprocal_512(__m512 x) {
     const __m512 estimate = _mm512_rcp14_ps(x);
     return _mm512_mul_ps(estimate, _mm512_fnmadd_ps(x, estimate, _mm512_set1_ps(2.0f)));
 }
+/* As exact as bfloat16 can use: 2 to a power by a polynomial of degree 3, relative error under 1e-4. What is far from
+ * zero ends in 0 or 1 by itself. */
+INLINE WIDE_TARGET __m512 coarse_sigmoid(__m512 x) {
+    const __m512 power = _mm512_mul_ps(x, _mm512_set1_ps(-1.44269504f)), whole = ROUND(power);
+    const __m512 rest = _mm512_sub_ps(power, whole);
+    __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(5.51712836e-2f), rest, _mm512_set1_ps(2.42610452e-1f));
+    p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(6.93260984e-1f));
+    p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(9.99928115e-1f));
+    return _mm512_rcp14_ps(_mm512_add_ps(_mm512_set1_ps(1.0f), _mm512_scalef_ps(p, whole)));
+}
+#define SIGMOID(x) coarse_sigmoid(x)
 #include "arithmetic.h"
 
 /* ---- AVX-512, float32 ---- */
@@ -123,7 +133,9 @@ INLINE WIDE_TARGET __m512 reciprocal_512(__m512 x) {
 #define NUMBER float
 #define SMALL float
 #define GROUP 1
+#define LAST_PLACE 0x1p-24f
 #define MOST_ROWS 6
+#define SIGMOID(x) NAME(exact_sigmoid)(x)
 #define LOAD_GROUPS(p) _mm512_loadu_ps(p)
 #define BROADCAST_GROUP(p) _mm512_set1_ps(*(p))
 #define MULTIPLY_ADD(sum, a, b) _mm512_fmadd_ps(a, b, sum)
@@ -149,6 +161,7 @@ INLINE NARROW_TARGET __m256 scaled(__m256 x, __m256 power) {
 #define NUMBER float
 #define SMALL float
 #define GROUP 1
+#define LAST_PLACE 0x1p-24f
 #define MOST_ROWS 3
 #define VECTOR __m256
 #define LOAD_GROUPS(p) _mm256_loadu_ps(p)
@@ -167,6 +180,7 @@ INLINE NARROW_TARGET __m256 scaled(__m256 x, __m256 power) {
 #define ROUND(x) _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 #define SCALE(x, power) scaled(x, power)
 #define RECIPROCAL(x) _mm256_div_ps(_mm256_set1_ps(1.0f), x)
+#define SIGMOID(x) NAME(exact_sigmoid)(x)
 #define LOAD_NUMBERS(p) _mm256_loadu_ps(p)
 #define STORE_NUMBERS(p, v) _mm256_storeu_ps(p, v)
 #define LOAD_SMALL(p) _mm256_loadu_ps(p)

@@ -36,7 +36,7 @@ INLINE TARGET VECTOR NAME(power_of_two)(VECTOR power) {
     return SCALE(p, whole);
 }
 
-INLINE TARGET VECTOR NAME(sigmoid)(VECTOR x) {
+INLINE TARGET VECTOR NAME(exact_sigmoid)(VECTOR x) {
     return RECIPROCAL(ADD(SET(1.0f), NAME(power_of_two)(MUL(x, SET(-1.44269504f)))));
 }
 

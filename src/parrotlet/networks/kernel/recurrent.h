@@ -8,23 +8,30 @@
  * as torch has them. A quarter of a GRU's weights is zero: what enters n and what n remembers share one shape. */
 
 INLINE TARGET VECTOR NAME(tangent)(VECTOR x) {
-    return FMA(SET(2.0f), NAME(sigmoid)(ADD(x, x)), SET(-1.0f));
+    return FMA(SET(2.0f), SIGMOID(ADD(x, x)), SET(-1.0f));
+}
+
+/* The step that is read as number `index`. */
+#define STEP(call, index) ((call)->reverse ? (call)->steps - 1 - (index) : (index))
+
+/* Where the cells of one row's tile are kept, (…, H / LANES, B, LANES): threads write and read them in order. */
+INLINE int64_t NAME(slot)(int64_t rows, int64_t units, int64_t index, int64_t tile, int64_t row) {
+    return (index * units + tile * LANES) * rows + row * LANES;
 }
 
 /* One tile of `rows` rows at one step. */
-INLINE TARGET void NAME(cells)(const recurrent_forward *call, const NUMBER *weights, int64_t tile, int64_t step,
+INLINE TARGET void NAME(cells)(const recurrent_forward *call, const NUMBER *weights, int64_t tile, int64_t index,
                                int64_t row, const int rows) {
-    const int64_t units = call->units, column = tile * LANES, before = call->reverse ? step + 1 : step - 1;
-    const int64_t begins = call->reverse ? step == call->steps - 1 : step == 0;
+    const int64_t units = call->units, column = tile * LANES, step = STEP(call, index);
     const NUMBER *hidden[MOST_ROWS], *entering[MOST_ROWS];
+    NUMBER *after = (NUMBER *)call->hidden + ((index + 1) * call->rows + row) * units + column;
     VECTOR sums[MOST_ROWS][4];
     int r, j;
     UNROLL
     for (r = 0; r < rows; r++) {
         const int64_t place = (row + r) * call->steps + step;
         const float *start = call->table + call->ids[place] * 4 * units + tile * TILE;
-        hidden[r] = begins ? (const NUMBER *)call->hidden + (row + r) * units
-                           : (const NUMBER *)call->leaving + ((row + r) * call->steps + before) * units;
+        hidden[r] = (const NUMBER *)call->hidden + (index * call->rows + row + r) * units;
         entering[r] = (const NUMBER *)call->entering + place * call->inputs;
         UNROLL
         for (j = 0; j < 4; j++) sums[r][j] = LOAD(start + j * LANES);
@@ -33,28 +40,28 @@ INLINE TARGET void NAME(cells)(const recurrent_forward *call, const NUMBER *weig
     NAME(multiply)(weights, call->inputs, rows, entering, sums);
     UNROLL
     for (r = 0; r < rows; r++) {
-        const int64_t place = (row + r) * call->steps + step;
-        float *cell = call->cell + (row + r) * units + column;
-        VECTOR gate[4], after, leaving;
-        gate[0] = NAME(sigmoid)(sums[r][0]);
-        gate[1] = NAME(sigmoid)(sums[r][1]);
+        const float *cell = call->cells + NAME(slot)(call->rows, units, index, tile, row + r);
+        VECTOR gate[4], kept, leaving;
+        gate[0] = SIGMOID(sums[r][0]);
+        gate[1] = SIGMOID(sums[r][1]);
         if (call->gru) {
             gate[2] = NAME(tangent)(FMA(gate[0], sums[r][3], sums[r][2]));
             gate[3] = sums[r][3];
-            after = leaving = FMA(gate[1], SUB(LOAD(cell), gate[2]), gate[2]);
+            kept = leaving = FMA(gate[1], SUB(LOAD(cell), gate[2]), gate[2]);
         } else {
             gate[2] = NAME(tangent)(sums[r][2]);
-            gate[3] = NAME(sigmoid)(sums[r][3]);
-            after = FMA(gate[1], LOAD(cell), MUL(gate[0], gate[2]));
-            leaving = MUL(gate[3], NAME(tangent)(after));
+            gate[3] = SIGMOID(sums[r][3]);
+            kept = FMA(gate[1], LOAD(cell), MUL(gate[0], gate[2]));
+            leaving = MUL(gate[3], NAME(tangent)(kept));
         }
-        STORE(cell, after);
-        STORE_NUMBERS((NUMBER *)call->leaving + place * units + column, leaving);
+        STORE(call->cells + NAME(slot)(call->rows, units, index + 1, tile, row + r), kept);
+        STORE_NUMBERS(after + r * units, leaving);
+        if (call->leaving)
+            STORE_NUMBERS((NUMBER *)call->leaving + ((row + r) * call->steps + step) * units + column, leaving);
         if (call->gates) {
-            SMALL *kept = (SMALL *)call->gates + place * 4 * units + tile * TILE;
+            SMALL *gates = (SMALL *)call->gates + NAME(slot)(call->rows, units, index, tile, row + r) * 4;
             UNROLL
-            for (j = 0; j < 4; j++) STORE_SMALL(kept + j * LANES, gate[j]);
-            STORE(call->cells + place * units + column, after);
+            for (j = 0; j < 4; j++) STORE_SMALL(gates + j * LANES, gate[j]);
         }
     }
 }
@@ -63,33 +70,59 @@ static TARGET void NAME(forward)(const recurrent_forward *call, int64_t first, i
     const int64_t tiles = call->units / LANES, depth = call->units + call->inputs;
     int64_t index, tile, row, count;
     for (index = 0; index < call->steps; index++) {
-        const int64_t step = call->reverse ? call->steps - 1 - index : index;
         for (tile = 0; tile < tiles; tile++) {
             const NUMBER *weights = (const NUMBER *)call->weights + tile * depth * TILE;
             for (row = first; row < last; row += count) {
                 count = NAME(together)(last - row);
-                BY_COUNT(count, NAME(cells), call, weights, tile, step, row)
+                BY_COUNT(count, NAME(cells), call, weights, tile, index, row)
             }
         }
     }
 }
 
+/* The first step of the rows [first, last) at which a gradient comes in, as the number under which it is read. */
+static int64_t NAME(first_given)(const recurrent_backward *call, int64_t first, int64_t last) {
+    const int64_t size = call->units * (int64_t)sizeof(NUMBER) / 8;
+    const uint64_t unsigned_bits = sizeof(NUMBER) == 2 ? 0x7fff7fff7fff7fff : 0x7fffffff7fffffff;
+    int64_t index, row, k;
+    if (call->newest) return call->steps - 1;
+    for (index = 0; index < call->steps - 1; index++) {
+        for (row = first; row < last; row++) {
+            const NUMBER *given = call->leaving_gradient;
+            const uint64_t *bits = (const uint64_t *)(given + (row * call->steps + STEP(call, index)) * call->units);
+            uint64_t any = 0;
+            for (k = 0; k < size; k++) any |= bits[k];
+            if (any & unsigned_bits) return index;
+        }
+    }
+    return index;
+}
+
+INLINE TARGET float NAME(largest_of)(VECTOR values) {
+    float all[LANES], largest = 0.0f;
+    int k;
+    STORE(all, values);
+    for (k = 0; k < LANES; k++) largest = all[k] > largest ? all[k] : largest;
+    return largest;
+}
+
 /* The gradients of one row's sums at one step, of one tile: into d; the cell's gradient goes on. */
-INLINE TARGET void NAME(cell_gradients)(const recurrent_backward *call, int64_t tile, int64_t step, int64_t row,
+INLINE TARGET void NAME(cell_gradients)(const recurrent_backward *call, int64_t tile, int64_t index, int64_t row,
                                         VECTOR *d) {
-    const int64_t units = call->units, column = tile * LANES, place = row * call->steps + step;
-    const int64_t before = call->reverse ? step + 1 : step - 1;
-    const int64_t begins = call->reverse ? step == call->steps - 1 : step == 0;
-    const SMALL *gate = (const SMALL *)call->gates + place * 4 * units + tile * TILE;
-    const float *earlier = begins ? call->cell + row * units + column
-                                  : call->cells + (row * call->steps + before) * units + column;
+    const int64_t units = call->units, column = tile * LANES, place = row * call->steps + STEP(call, index);
+    const int64_t slot = NAME(slot)(call->rows, units, index, tile, row);
+    const SMALL *gate = (const SMALL *)call->gates + slot * 4;
+    const float *earlier = call->cells + slot, *later = earlier + call->rows * units;
     float *carried = call->cell_gradient + row * units + column;
     float *table = call->table_gradient + call->ids[place] * 4 * units + tile * TILE;
     const VECTOR one = SET(1.0f), first = LOAD_SMALL(gate), second = LOAD_SMALL(gate + LANES);
     const VECTOR fresh = LOAD_SMALL(gate + 2 * LANES), fourth = LOAD_SMALL(gate + 3 * LANES);
-    const VECTOR hidden = ADD(LOAD(call->hidden_gradient + row * units + column),
-                              LOAD_NUMBERS((const NUMBER *)call->leaving_gradient + place * units + column));
+    VECTOR hidden = LOAD(call->hidden_gradient + row * units + column);
     int j;
+    if (!call->newest)
+        hidden = ADD(hidden, LOAD_NUMBERS((const NUMBER *)call->leaving_gradient + place * units + column));
+    else if (index == call->steps - 1)
+        hidden = ADD(hidden, LOAD_NUMBERS((const NUMBER *)call->leaving_gradient + row * units + column));
     if (call->gru) { /* r z n, and what n remembers */
         const VECTOR state = ADD(hidden, LOAD(carried));
         d[2] = MUL(FNMA(state, second, state), FNMA(fresh, fresh, one));
@@ -98,7 +131,7 @@ INLINE TARGET void NAME(cell_gradients)(const recurrent_backward *call, int64_t 
         d[1] = MUL(MUL(state, SUB(LOAD(earlier), fresh)), FNMA(second, second, second));
         STORE(carried, MUL(state, second));
     } else { /* i f g o */
-        const VECTOR bent = NAME(tangent)(LOAD(call->cells + place * units + column));
+        const VECTOR bent = NAME(tangent)(LOAD(later));
         const VECTOR through = MUL(hidden, fourth);
         const VECTOR cell = ADD(LOAD(carried), FNMA(MUL(through, bent), bent, through));
         d[0] = MUL(MUL(cell, fresh), FNMA(first, first, first));
@@ -140,41 +173,44 @@ INLINE TARGET void NAME(hand_back)(const recurrent_backward *call, const NUMBER 
 }
 
 /* What entered the rows of one group at one step, LANES numbers at a time, beside one another: (LANES, GROUP). */
-static TARGET void NAME(remember)(const recurrent_backward *call, NUMBER *entered, int64_t step, int64_t row,
+static TARGET void NAME(remember)(const recurrent_backward *call, NUMBER *entered, int64_t index, int64_t row,
                                   int64_t last, int64_t capacity) {
-    const int64_t units = call->units, inputs = call->inputs, before = call->reverse ? step + 1 : step - 1;
-    const int64_t begins = call->reverse ? step == call->steps - 1 : step == 0;
+    const int64_t units = call->units, inputs = call->inputs;
     const NUMBER *hidden[GROUP], *entering[GROUP];
     int64_t k, g;
     for (g = 0; g < GROUP; g++) {
         const int64_t there = row + g < last ? row + g : row; /* the gradients of a row that is not there are zero */
-        hidden[g] = begins ? (const NUMBER *)call->hidden + there * units
-                           : (const NUMBER *)call->leaving + (there * call->steps + before) * units;
-        entering[g] = (const NUMBER *)call->entering + (there * call->steps + step) * inputs;
+        hidden[g] = (const NUMBER *)call->hidden + (index * call->rows + there) * units;
+        entering[g] = (const NUMBER *)call->entering + (there * call->steps + STEP(call, index)) * inputs;
     }
     for (k = 0; k < units; k += LANES) INTERLEAVE(entered + k * capacity * GROUP, hidden, k);
     entered += units * capacity * GROUP;
     for (k = 0; k < inputs; k += LANES) INTERLEAVE(entered + k * capacity * GROUP, entering, k);
 }
 
+/* The walk ends where its gradients have shrunk below the last place of the largest, and nothing more comes in: what
+ * they would add is smaller than what rounding takes away. So a window with one target is not walked to its begin. */
 static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first, int64_t last, void *memory) {
     const int64_t units = call->units, tiles = units / LANES, rows = last - first, depth = units + call->inputs;
     const int64_t each = (rows + GROUP - 1) / GROUP, capacity = buffered(rows, GROUP) * each;
     NUMBER *gradients = memory;                                        /* (rows, 4 * units) of one step */
     NUMBER *grouped = gradients + rows * 4 * units;                    /* (tiles, capacity, TILE, GROUP) */
     NUMBER *entered = grouped + capacity * 4 * units * GROUP;          /* (depth / LANES, capacity, LANES, GROUP) */
-    int64_t index, tile, row, count, filled = 0;
+    const int64_t given = NAME(first_given)(call, first, last);
+    int64_t index, tile, row, count, filled = 0, ends = 0;
+    float largest = 0.0f;
     int j, g;
-    for (index = call->steps - 1; index >= 0; index--) {
-        const int64_t step = call->reverse ? call->steps - 1 - index : index;
-        for (row = first; row < last; row += GROUP) {
-            const int64_t place = filled + (row - first) / GROUP;
-            for (tile = 0; tile < tiles; tile++) {
-                NUMBER *group = grouped + (tile * capacity + place) * TILE * GROUP;
+    for (index = call->steps - 1; index >= 0 && !ends; index--) {
+        VECTOR sizes = SET(0.0f);
+        for (tile = 0; tile < tiles; tile++) {
+            NUMBER *group = grouped + (tile * capacity + filled) * TILE * GROUP;
+            for (row = first; row < last; row += GROUP, group += TILE * GROUP) {
                 VECTOR d[2][4];
                 for (g = 0; g < GROUP; g++) {
                     if (row + g < last) {
-                        NAME(cell_gradients)(call, tile, step, row + g, d[g]);
+                        NAME(cell_gradients)(call, tile, index, row + g, d[g]);
+                        if (given)
+                            for (j = 0; j < 4; j++) sizes = MAX(sizes, MAX(d[g][j], SUB(SET(0.0f), d[g][j])));
                         for (j = 0; j < 4; j++)
                             STORE_NUMBERS(gradients + (row + g - first) * 4 * units + tile * TILE + j * LANES, d[g][j]);
                     } else {
@@ -183,18 +219,31 @@ static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first,
                 }
                 for (j = 0; j < 4; j++) STORE_GROUPS(group + j * LANES * GROUP, d[0][j], d[1][j]);
             }
-            NAME(remember)(call, entered + place * LANES * GROUP, step, row, last, capacity);
         }
+        for (row = first; row < last; row += GROUP)
+            NAME(remember)(call, entered + (filled + (row - first) / GROUP) * LANES * GROUP, index, row, last, capacity);
         filled += each;
+        if (given) {
+            const float size = NAME(largest_of)(sizes);
+            largest = size > largest ? size : largest;
+            ends = index <= given && size < largest * LAST_PLACE;
+        }
         for (tile = 0; tile < (depth + TILE - 1) / TILE; tile++) {
             for (row = first; row < last; row += count) {
                 count = NAME(together)(last - row);
-                BY_COUNT(count, NAME(hand_back), call, gradients, tile, step, first, row)
+                BY_COUNT(count, NAME(hand_back), call, gradients, tile, STEP(call, index), first, row)
             }
         }
-        if (filled == capacity || index == 0) {
+        if (filled == capacity || index == 0 || ends) {
             NAME(gather)(call->weight_gradient, grouped, entered, tiles, depth, filled, capacity);
             filled = 0;
         }
     }
+    if (!ends) return;
+    memset(call->hidden_gradient + first * units, 0, rows * units * sizeof(float));
+    memset(call->cell_gradient + first * units, 0, rows * units * sizeof(float));
+    for (; index >= 0; index--)
+        for (row = first; row < last; row++)
+            memset((NUMBER *)call->entering_gradient + (row * call->steps + STEP(call, index)) * call->inputs, 0,
+                   call->inputs * sizeof(NUMBER));
 }
