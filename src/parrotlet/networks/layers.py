@@ -123,6 +123,8 @@ def _run_compiled(
         leaving.append(out)
         last = [] if gru else [out[:, 0 if direction else -1].float()]
         ends.append(torch.stack([*last, after], dim=1))  # (N, S, H)
+    if not module.bidirectional:
+        return leaving[0], ends[0]
     return torch.cat(leaving, dim=2), torch.cat(ends, dim=2)  # (N, T, D * H), (N, S, D * H)
 
 
