@@ -1,12 +1,9 @@
 """Conversations are read from every kind of file; a model that learned them answers, with the talk in mind."""
 
 import json
-import os
 import re
-import select
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -16,6 +13,7 @@ from parrotlet import Writer, open_corpus, training  # noqa: E402
 from parrotlet.chatting import Chat  # noqa: E402
 from parrotlet.errors import ParrotletError, UsageError  # noqa: E402
 from parrotlet.settings import CorpusSettings  # noqa: E402
+from tests.terminal import Terminal  # noqa: E402
 
 DIALOGUE = CorpusSettings(dialogue=True)
 PAIRS = {
@@ -152,6 +150,40 @@ def test_suggestions_are_short_and_differ(model):
     assert chat.suggest("What is the largest ocean?", 3, seed=1) == found
 
 
+def test_a_wrong_call_fails_before_the_first_piece(model):
+    from parrotlet import load
+
+    with pytest.raises(UsageError, match="temperature"):
+        Chat(load(model)).stream("Who wrote Faust?", temperature=-1)
+
+
+def test_words_are_said_without_a_blank_too_many(tmp_path):
+    (tmp_path / "talk.tsv").write_text("".join(f"{q}\t{a}\n" for q, a in PAIRS.items()), encoding="utf-8")
+    small = {"level": "word", "hidden": 64, "batch": 5, "window": 32, "device": "cpu", "steps": 200, "validation": 0.0}
+    small |= {"sample_temperatures": (), "evaluations": 1, "learning_rate": 1e-2, "dropout_output": 0.0}
+    running = training(tmp_path / "talk.tsv", recipe="chat", **small)
+    list(running)
+    chat = Chat(Writer(running.bundle))
+    question, answer = next(iter(PAIRS.items()))
+    assert chat.say(question, temperature=0) == answer and chat.suggest(question, 1, seed=1)[0] == answer
+
+
+def test_a_model_of_conversations_reads_conversations(model, tmp_path):
+    """Its scores and what goes on from it see the marks of the talk."""
+    from parrotlet import load
+    from parrotlet.cli.options import corpus_like
+
+    talk = tmp_path / "more.tsv"
+    talk.write_text("Who wrote Faust?\tGoethe.\n", encoding="utf-8")
+    corpus = corpus_like(load(model), [str(talk)])
+    assert ["".join(document.pieces) for document in corpus.documents()] == ["> who wrote faust?\n< Goethe."]
+    further = training(talk, start_from=model, steps=1, device="cpu", validation=0.0)
+    list(further)
+    assert further.bundle.settings.corpus.dialogue
+    with pytest.raises(UsageError, match=r"corpus\.column = 'x' does not go with corpus\.dialogue"):
+        list(training(talk, dialogue=True, column="x"))
+
+
 def test_a_wrong_call_is_one_clear_line(model):
     from parrotlet import from_texts, load
 
@@ -182,24 +214,9 @@ def test_lines_work_in_a_pipe(model):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
 def test_a_talk_in_a_terminal(model):
-    import pty
-
-    master, slave = pty.openpty()
-    process = subprocess.Popen(command(model), stdin=slave, stdout=slave, stderr=slave, close_fds=True)
-    os.close(slave)
-    seen, end = "", time.monotonic() + 90
-    typed = ["What is the capital of France?\r", "\x04"]
-    while time.monotonic() < end:
-        if select.select([master], [], [], 0.2)[0]:
-            try:
-                seen += os.read(master, 4096).decode("utf-8", "replace")
-            except OSError:
-                break
-        if typed and seen.endswith("> "):
-            os.write(master, typed.pop(0).encode())
-            seen += "|"
-        if process.poll() is not None:
-            break
-    assert process.wait(60) == 0
-    os.close(master)
-    assert "/forget begins anew" in seen and "Paris." in seen
+    terminal = Terminal(command(model))
+    terminal.until(r"/forget begins anew[\s\S]*> $")
+    terminal.type(b"What is the capital of France?\r")
+    terminal.until(r"Paris\.[\s\S]*> $")
+    terminal.type(b"\x04")
+    assert terminal.wait() == 0

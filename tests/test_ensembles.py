@@ -55,7 +55,7 @@ def test_one_model_alone_is_itself(one):
     text = "the cat sat on the mat."
     assert alone.score(text).bits_per_character == pytest.approx(one.score(text).bits_per_character, abs=1e-4)
     for seed in range(3):
-        for rules in ({}, {"presence_penalty": 1.0}, {"frequency_penalty": 1.0}):
+        for rules in ({}, {"presence_penalty": 1.0}, {"frequency_penalty": 1.0}, {"repetition_penalty": 1.5}):
             assert alone.write("the c", seed=seed, **rules) == one.write("the c", seed=seed, **rules)
 
 
@@ -139,6 +139,23 @@ def test_models_of_any_vocabulary_write_in_turns(one, others, turn):
     assert weighted == alone
 
 
+@pytest.mark.parametrize("turn", ["word", "sentence", "line"])
+def test_turns_neither_double_nor_lose_a_blank(others, turn):
+    for writers in ([others["word"], others["word"]], [others["word"], others["char"]]):
+        for prompt in ("a cat, a", "a cat, a "):
+            text = "".join(in_turns(writers, prompt, length=80, turn=turn, seed=3, temperature=0.3))
+            assert text.startswith(prompt.rstrip()) and "  " not in text and "aa " not in text
+
+
+def test_bytes_that_are_no_text_do_not_silence_a_model(one, others):
+    member, state = ByBytes(others["char"]), ByBytes(others["char"]).begin()
+    for byte in b"a cat \xc3(, a cat":  # the begin of a letter that does not come
+        state = member.follow(state, byte)
+    assert member.chances(state) is not None
+    state = member.follow(member.follow(member.begin(), ord("a")), 0xC3)
+    assert member.chances(member.follow(state, 0xA9)) is not None  # é
+
+
 def test_a_long_text_of_turns_is_as_long_as_asked():
     books = [taught(["".join(f"{line}\n" for line in LINES)], "text", seed=seed, steps=40) for seed in (1, 2)]
     assert len("".join(in_turns(books, "the cat ", length=90, turn="line", seed=1))) == 98
@@ -153,6 +170,8 @@ def test_a_long_text_of_turns_is_as_long_as_asked():
         (lambda one, text: average([one], [-1]), "weights: each must be a number from 0 on, not -1"),
         (lambda one, text: average([one, text]), "one of the models writes one long text and another short documents"),
         (lambda one, text: in_turns([one], turn="wrod"), "turn 'wrod' is not known: did you mean 'word'"),
+        (lambda one, text: in_turns([one], seed=-1), "seed must be a whole number from 0"),
+        (lambda one, text: in_turns([one], temperature=-1), "temperature"),
         (lambda one, text: in_turns([one], length=-1), "length must be a whole number of characters from 0, not -1"),
     ],
 )

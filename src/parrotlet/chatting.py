@@ -46,9 +46,11 @@ class Chat:
         self, text: str, *, temperature: float = USUAL_TEMPERATURE, seed: int | None = None, **rules: Any
     ) -> Iterator[str]:
         """The same in pieces as they are decided; remembered once all have come."""
-        prompt = self._prompt(text)
         given = {"length": LONGEST, "stop": "\n", "temperature": temperature, "seed": seed, **rules}
-        pieces = self._writer.stream(prompt, **given)
+        pieces = self._writer.stream(self._prompt(text), **given)  # here, so that a wrong call fails at once
+        return self._heard(text, pieces)
+
+    def _heard(self, text: str, pieces: Iterator[str]) -> Iterator[str]:
         next(pieces)  # the prompt
         reply = ""
         for piece in pieces:
@@ -65,11 +67,11 @@ class Chat:
         seed = secrets.randbits(32) if seed is None else seed
         prompt, found = self._prompt(text), dict[str, str]()
         for round_ in range(MOST_TRIES):
-            texts = self._writer.generate(
+            texts = self._writer.texts(
                 4 * n, prompt, length=LONGEST, stop="\n", temperature=0.3 + WARMER * round_, seed=seed + round_
             )
             for each in texts:
-                reply = _first_sentence(each[len(prompt) :])
+                reply = _first_sentence(each.new)
                 if 0 < len(reply) <= SHORT:
                     found.setdefault(_bare(reply), reply)
             if len(found) >= n:

@@ -1,9 +1,9 @@
 """A writer and a text come in; the likeliest ways to go on go out, by whole words at every level."""
 
+import functools
 import heapq
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -14,23 +14,41 @@ from parrotlet.decoding import decoder_after
 from parrotlet.generation import CONTEXT, Beginning
 from parrotlet.runtime import Runtime, State
 from parrotlet.tokenizers import Tokenizer
+from parrotlet.tokenizers.clusters import LETTER, WORD, pattern
+from parrotlet.tokenizers.symbol import LETTER_MARK
 from parrotlet.trace import softmax
 
 MOST_READ = 2000  # beginnings that are read on before the search ends with what it has found
 TOGETHER = 16  # of them read side by side
 MOST_TOKENS = 60  # of one continuation
+MOST_BRANCHES = 1000  # tokens that are followed from one beginning
 LEAST_SHARE = 1e-3  # of the likeliest one that was found: what is rarer is not followed
-WHOLE = frozenset({"word", "symbol", "textgenrnn-word"})  # levels whose every token is one piece
-PIECE = re.compile(r"\s*(?:\w(?:[\w'’-]*\w)?|[^\w\s])|\s*\n")  # a word, or one sign, and the blanks before it
+PIECE = rf"\s*(?:{WORD}|\S)"  # a word, or one sign, and the blanks before it
+INSIDE = rf"{LETTER}\Z"  # a word that may go on
+WITHIN = rf"{LETTER}|['’\-‐‑.,]"  # what may go on with it
+HANGING = r"(?:[\p{L}\p{M}]['’\-‐‑]|\p{Nd}[.,])\Z"  # may join what comes to the word before it
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """What may come next, and how likely the network holds it; ``ends``: nothing more comes, the text ends here."""
+    """What may come next, and how likely the network holds it (None: it was drawn).
+
+    ``ends``: the text ends there, nothing more comes.
+    """
 
     text: str
-    probability: float
+    probability: float | None
     ends: bool = False
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A text that goes on with another: ``end`` of the pieces that are wanted, where they are settled, else None;
+    whether it holds just these, and its last word ``may_grow``; whether it holds any piece."""
+
+    end: int | None
+    may_grow: bool = False
+    any: bool = True
 
 
 @dataclass(frozen=True)
@@ -49,11 +67,16 @@ class Search:
     def __init__(
         self, runtime: Runtime, tokenizer: Tokenizer, begin: Beginning, banned: Sequence[int], ends: bool, words: int
     ) -> None:
-        self._runtime, self._tokenizer, self._words = runtime, tokenizer, words
+        self._runtime, self._tokenizer = runtime, tokenizer
         self._begin, self._before = begin, begin.prompt[-CONTEXT:].tolist()
-        self._inside = bool(re.search(r"\w\Z", begin.shown))  # of a word that goes on
         self._never = [*banned, *([] if ends else [tokenizer.stop])]
-        self._goes_on = np.array([_goes_on(tokenizer, token) for token in range(len(tokenizer))])  # (V,)
+        self._goes_on = goes_on(tokenizer)  # type: ignore[arg-type]  # (V,); every tokenizer has a hash
+        self._measure: Callable[[str], Measured]
+        if tokenizer.level == "symbol":
+            self._measure = functools.partial(by_symbols, words=words)
+        else:
+            inside = begin.shown[-1:] if pattern(INSIDE).search(begin.shown[-1:]) else ""
+            self._measure = functools.partial(by_words, words=words, inside=inside)
         self._found: dict[tuple[str, bool], float] = {}
         self._order = count()
         self._heap: list[tuple[float, int, _Open]] = []
@@ -82,43 +105,98 @@ class Search:
         return max(rare, values[n - 1]) if len(values) >= n else rare
 
     def _expand(self, each: _Open, logits: npt.NDArray[np.float32], state: State, n: int) -> None:
-        """What a beginning is as it stands, where it is a whole one, and every token that may follow it."""
-        chances = _chances(logits, self._never)  # (V,)
-        whole, grows = self._measured(each.text)
-        left = np.flatnonzero(chances > 0)
-        if whole:
-            self._find(each.text, each.logarithm, float(chances[~self._goes_on].sum()) if grows else 1.0)
-            left = left[self._goes_on[left]] if grows else left[:0]
-        least = self._least(n)
-        for token in left.tolist() if len(each.ids) < MOST_TOKENS else []:
-            value = each.logarithm + math.log(chances[token])
-            if value <= least:
-                continue
+        """Every token that may follow a beginning; those that only end its last word are counted together."""
+        chances = softmax(logits)  # (V,)
+        chances[self._never] = 0.0
+        measured = self._measure(each.text)
+        if measured.may_grow:
+            self._find(each.text, each.logarithm, float(chances[~self._goes_on].sum()))
+            chances[~self._goes_on] = 0.0
+        with np.errstate(divide="ignore"):
+            values = each.logarithm + np.log(chances)
+        least, most = self._least(n), MOST_BRANCHES if len(each.ids) < MOST_TOKENS else 0
+        for token in np.argsort(-values, kind="stable")[:most]:
+            value = float(values[token])
+            if value <= least or value == -math.inf:
+                break
             if token == self._tokenizer.stop:
-                if not each.text:
-                    self._find("", value, 1.0, ends=True)
-                continue
-            text = each.text + decoder_after(self._tokenizer, [*self._before, *each.ids]).push((token,))
-            whole, grows = self._measured(text)
-            if (whole and not grows) or (text.endswith("\n") and self._words == 1):
-                self._find(text, value, 1.0)
+                self._end(each.text, measured, value)
             else:
-                heapq.heappush(self._heap, (-value, next(self._order), _Open(value, (*each.ids, token), text, state)))
+                self._follow(each, int(token), value, state)
 
-    def _find(self, text: str, logarithm: float, share: float, ends: bool = False) -> None:
+    def _follow(self, each: _Open, token: int, value: float, state: State) -> None:
+        """One token more: the continuation is whole, or is to be read on."""
+        text = each.text + decoder_after(self._tokenizer, [*self._before, *each.ids]).push((token,))
+        if (end := self._measure(text).end) is not None:
+            self._find(text[:end], value)
+        else:
+            heapq.heappush(self._heap, (-value, next(self._order), _Open(value, (*each.ids, token), text, state)))
+
+    def _end(self, text: str, measured: Measured, value: float) -> None:
+        """The text ends behind a beginning: nothing is written, too few pieces, or the last word with a joiner."""
+        if not measured.any:
+            self._find("", value, ends=True)
+        elif (end := self._measure(text + " ").end) is not None:  # a joiner joins nothing more
+            self._find(text[:end], value)
+        else:
+            self._find(text, value, ends=True)
+
+    def _find(self, text: str, logarithm: float, share: float = 1.0, ends: bool = False) -> None:
         """Several ways to write the same text add up."""
         if share > 0:
             before = self._found.get((text, ends), -math.inf)
             self._found[text, ends] = float(np.logaddexp(before, logarithm + math.log(share)))
 
-    def _measured(self, text: str) -> tuple[bool, bool]:
-        """Whether a text is as many pieces as are wanted, and whether its last one may still grow."""
-        if not text or text.isspace():
-            return False, False
-        goes_on = self._inside and re.match(r"[\w'’-]", text)  # with the word that the draft breaks off in
-        pieces = PIECE.findall(f"x{text}" if goes_on else text)
-        whole = len(pieces) == self._words and not text[-1].isspace()
-        return whole, whole and bool(re.search(r"\w\Z", text))
+
+def by_words(text: str, words: int, inside: str) -> Measured:
+    """A text by words and signs; ``inside``: the last letter of the text that it goes on with, where it ends in one."""
+    if not text or text.isspace():
+        return Measured(len(text) if text.endswith("\n") and words == 1 else None, any=False)
+    ends = [found.end() for found in pattern(PIECE).finditer(text)]
+    hanging = bool(pattern(HANGING).search(inside + text))
+    if inside and pattern(WITHIN).match(text):
+        joined = [found.end() - 1 for found in pattern(PIECE).finditer(inside + text)]
+        if joined[0] > 0:  # it is one word with what stands before it
+            ends = joined
+    if hanging:
+        ends.pop()
+    if len(ends) < words:
+        return Measured(None)
+    end = ends[words - 1]
+    if end == len(text) and pattern(INSIDE).search(text):
+        return Measured(None, may_grow=True)
+    return Measured(None if hanging and end == len(text) - 1 else end)
+
+
+def by_symbols(text: str, words: int) -> Measured:
+    """A text by symbols, which blanks part; one that is spelt may go on."""
+    if not text or text.isspace():
+        return Measured(len(text) if text.endswith("\n") and words == 1 else None, any=False)
+    ends = [found.end() for found in pattern(r"\s*\S+").finditer(text)]
+    if len(ends) < words:
+        return Measured(None)
+    grows = ends[words - 1] == len(text)
+    return Measured(None if grows else ends[words - 1], may_grow=grows)
+
+
+@functools.lru_cache(maxsize=8)
+def goes_on(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:
+    """Which tokens may go on with a word (V,): they begin with a letter, or are only part of a symbol."""
+    special = {tokenizer.stop, *tokenizer.unwritable}
+    return np.array([token not in special and _within(tokenizer, token) for token in range(len(tokenizer))])
+
+
+def _within(tokenizer: Tokenizer, token: int) -> bool:
+    shown = tokenizer.token(token)
+    if len(shown) > 2 and shown[0] == "<" and shown[-1] == ">":
+        return True
+    if tokenizer.level == "symbol":
+        return shown.startswith(LETTER_MARK)
+    if tokenizer.level == "textgenrnn-word":  # whose words do not carry the blank before them
+        decoder = tokenizer.decoder()
+        decoder.push((token,))
+        shown = decoder.push((token,))
+    return bool(pattern(WITHIN).match(shown))
 
 
 def continuations(
@@ -131,32 +209,4 @@ def continuations(
     words: int = 1,
 ) -> list[Continuation]:
     """The ``n`` likeliest continuations of ``words`` words or signs each; ``ends``: a text may end."""
-    if tokenizer.level in WHOLE and words == 1:
-        return _tokens(tokenizer, begin, [*banned, *([] if ends else [tokenizer.stop])], n)
     return Search(runtime, tokenizer, begin, banned, ends, words).likeliest(n)
-
-
-def _tokens(tokenizer: Tokenizer, begin: Beginning, never: Sequence[int], n: int) -> list[Continuation]:
-    """Of levels whose tokens are words: the likeliest tokens."""
-    chances = _chances(begin.logits[0], never)
-    found = []
-    for token in np.argsort(-chances, kind="stable")[:n].tolist():
-        if chances[token] > 0:
-            decoder = decoder_after(tokenizer, begin.prompt[-CONTEXT:].tolist())
-            text = decoder.push((token,)) + decoder.flush()
-            found.append(Continuation(text, float(chances[token]), token == tokenizer.stop))
-    return found
-
-
-def _chances(logits: npt.NDArray[np.float32], never: Sequence[int]) -> npt.NDArray[np.float64]:
-    """(V,) with nothing for what is never written; the others are the network's own."""
-    chances = softmax(logits)
-    chances[list(never)] = 0.0
-    return chances
-
-
-def _goes_on(tokenizer: Tokenizer, token: int) -> bool:
-    """Whether a token may go on with a word: it begins with a letter, or is only part of a symbol."""
-    text = tokenizer.token(token)
-    special = token == tokenizer.stop or token in tokenizer.unwritable
-    return not special and bool(re.match(r"[\w'’-]", text) or (len(text) > 2 and text[0] == "<" and text[-1] == ">"))

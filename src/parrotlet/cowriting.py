@@ -35,15 +35,19 @@ class Draft:
         return self._offers
 
     def drawn(self, n: int = 5, *, length: int = USUAL_LENGTH, temperature: float = 0.8) -> list[Continuation]:
-        """Up to ``n`` different pieces as the model draws them, to the end of a sentence or line."""
+        """Up to ``n`` different pieces as the model draws them, to the end of a sentence or line.
+
+        They have no probability: it is not what they were chosen for.
+        """
         found: dict[str, None] = {}
         for _ in range(MOST_TRIES * n):
-            text = self._writer.write(self.text, length=length, temperature=temperature, seed=secrets.randbits(32))
-            if piece := first_sentence(text[len(self.text) :]):
+            seed = secrets.randbits(32)
+            text = self._writer.texts(1, self.text, length=length, temperature=temperature, seed=seed)[0]
+            if piece := first_sentence(text.new):
                 found[piece] = None
             if len(found) == n:
                 break
-        self._offers = [Continuation(piece, 1 / len(found)) for piece in found]
+        self._offers = [Continuation(piece, None) for piece in found]
         return self._offers
 
     def choose(self, offer: int | Continuation) -> "Draft":
@@ -52,14 +56,19 @@ class Draft:
             if isinstance(offer, bool) or not 0 <= offer < len(self._offers):
                 raise UsageError(f"there is no offer {offer}: {len(self._offers)} were made")
             offer = self._offers[offer]
-        return self.type(offer.text)
+        if offer not in self._offers:
+            raise UsageError("this offer is not among the last that were made")
+        return self._go_on(self._writer.shown(self.text) + offer.text)
 
     def type(self, text: str) -> "Draft":
         """Add a text of one's own."""
         if not isinstance(text, str):
             raise UsageError(f"what is typed must be a text, not {type(text).__name__}")
-        if text:
-            self._texts.append(self.text + text)
+        return self._go_on(self.text + text)
+
+    def _go_on(self, text: str) -> "Draft":
+        if text != self.text:
+            self._texts.append(text)
             self._offers = []
         return self
 

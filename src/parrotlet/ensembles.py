@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 from parrotlet.bundle import Bundle
 from parrotlet.errors import UsageError
 from parrotlet.runtime import Runtime, State, Written
-from parrotlet.runtime.interface import checked_ids
-from parrotlet.sampling import Rules, distribution, draw, uniforms
+from parrotlet.runtime.interface import checked_ids, checked_request
+from parrotlet.runtime.stepwise import write_stepwise
+from parrotlet.sampling import Rules
 from parrotlet.settings import NetworkSettings
 from parrotlet.tokenizers import Tokenizer, first_ids
 from parrotlet.tokenizers.bpe import BpeTokenizer
@@ -41,6 +42,9 @@ class Member(Protocol):
     def chances(self, state: Any) -> Chances | None:
         """The probability of each next id, (V,), or None where the model can not tell."""
 
+    def level(self, state: Any) -> float:
+        """How far the model's own logits lie above the logarithms of the chances, in nats."""
+
 
 class Alike:
     """A model with the tokenizer of the ensemble."""
@@ -53,11 +57,13 @@ class Alike:
 
     def follow(self, state: Any, id: int) -> Any:
         logits, after = self._runtime.read(np.array([[id]], np.int64), state[0])
-        return after, softmax(logits[0, -1])
+        return after, logits[0, -1]
 
     def chances(self, state: Any) -> Chances | None:
-        found: Chances | None = state[1]
-        return found
+        return None if state[1] is None else softmax(state[1])
+
+    def level(self, state: Any) -> float:
+        return 0.0 if state[1] is None else float(np.logaddexp.reduce(state[1].astype(np.float64)))
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,9 @@ class ByBytes:
                 summed += reading.share * found / total
         return summed if summed.any() else None
 
+    def level(self, state: Any) -> float:
+        return 0.0  # bytes have no logits of their own
+
     def _going_on(self, readings: Sequence[Reading], byte: bytes) -> Iterator[Reading]:
         """What becomes of each reading with one more byte: tokens that are whole now, and those that go on."""
         for reading in readings:
@@ -137,11 +146,17 @@ class ByBytes:
         return Reading(share, b"", softmax(logits[0, -1]), after)
 
     def _found(self, lost: Lost) -> Any:
-        """A lost model reads on as soon as the bytes are text: as its tokenizer spells what it does not know."""
+        """A lost model reads on as soon as the bytes are text: as its tokenizer spells what it does not know.
+
+        Bytes that never become text are U+FFFD to it.
+        """
         try:
-            ids = np.asarray(self._tokenizer.encode(lost.text.decode()), np.int64)
-        except UnicodeDecodeError:
-            return lost
+            text = lost.text.decode()
+        except UnicodeDecodeError as error:
+            if error.reason == "unexpected end of data":
+                return lost
+            text = lost.text.decode(errors="replace")
+        ids = np.asarray(self._tokenizer.encode(text), np.int64)
         return (self._read(1.0, ids, lost.reading.state) if len(ids) else replace(lost.reading, share=1.0, begun=b""),)
 
     def _find_after(self, begun: bytes) -> tuple[IdArray, IdArray, list[int]]:
@@ -212,35 +227,33 @@ class AveragedRuntime:
         banned: Sequence[int] = (),
         probabilities: bool = True,
     ) -> Written:
-        rows, last, after = len(logits), logits.copy(), state.hidden.copy()
-        ids, told = np.zeros((rows, n), np.int64), np.zeros((rows, n), np.float32)
-        lengths = np.zeros(rows, np.int64)
-        for row, (stream, start) in enumerate(zip(np.asarray(streams), np.asarray(positions), strict=True)):
-            numbers, past = uniforms(seed, int(stream), int(start), n), [int(id) for id in np.asarray(history[row])]
-            for place in range(n):
-                seen = np.array(past if rules.memory is None else past[max(0, len(past) - rules.memory) :], np.int64)
-                chances = distribution(last[row], rules, seen, int(start) + place, banned, stop)
-                ids[row, place] = id = draw(chances, numbers[place])
-                told[row, place] = softmax(last[row])[id]
-                lengths[row] = place + 1
-                if id == stop:
-                    break
-                past.append(id)
-                last[row], after[row, 0] = self._step(after[row, 0], id)
-        return Written(ids, told, lengths, last, State(after))
+        after = State(state.hidden.copy())
+        request = checked_request(
+            self.vocabulary_size, logits, after, n, rules, seed, streams, history, positions, stop, banned
+        )
+
+        def step(row: int, id: int) -> Floats:
+            found, after.hidden[row, 0] = self._step(after.hidden[row, 0], id)
+            return found
+
+        return write_stepwise(request, step, probabilities)
 
     def _step(self, states: tuple[Any, ...], id: int) -> tuple[Floats, tuple[Any, ...]]:
-        """One id for every model: the logarithm of the mean (V,), and the states after it."""
+        """One id for every model: the logarithm of the mean (V,), as high as their logits, and the states after it.
+
+        So a repetition penalty, which takes its bearings from zero, does to one model what it does to it alone.
+        """
         after = tuple(member.follow(each, id) for member, each in zip(self._members, states, strict=True))
-        mean, total = np.zeros(self.vocabulary_size), 0.0
+        mean, total, level = np.zeros(self.vocabulary_size), 0.0, 0.0
         for member, weight, each in zip(self._members, self._weights, after, strict=True):
             chances = member.chances(each)
             if chances is not None:
                 mean, total = mean + weight * chances, total + weight
+                level += weight * member.level(each)
         if total == 0:
             mean, total = np.ones(self.vocabulary_size), self.vocabulary_size
         with np.errstate(divide="ignore"):
-            return np.log(mean / total).astype(np.float32), after
+            return (np.log(mean / total) + level / total).astype(np.float32), after
 
 
 class AveragedWriter(Writer):

@@ -30,13 +30,16 @@ def in_turns(
     """The pieces of a text that several models write in turns, the prompt first, each a word, a sentence or a line.
 
     ``length``: the most new characters. Without ``weights`` each has its turn after the other; with them who is next is
-    drawn. The vocabularies may differ. A text ends where the model whose turn it is ends it.
+    drawn. The vocabularies may differ. A text ends where the model whose turn it is ends it. Raises UsageError at once
+    where something is wrong.
     """
     shares = checked_weights(writers, weights)
     if turn not in TURNS:
         raise UsageError(f"turn {turn!r} is not known: {nearest(str(turn), TURNS)}")
     if isinstance(length, bool) or not isinstance(length, int) or length < 0:
         raise UsageError(f"length must be a whole number of characters from 0, not {length!r}")
+    for writer in writers:
+        writer.texts(1, prompt[-TAIL:], length=0, seed=seed, **rules)  # a wrong call fails here
     return _turns(writers, prompt, length, TURNS[turn], None if weights is None else shares, seed, rules)
 
 
@@ -50,20 +53,24 @@ def _turns(
     rules: dict[str, Any],
 ) -> Iterator[str]:
     seed = secrets.randbits(32) if seed is None else seed
-    random_order, text, number = random.Random(seed), prompt, 0
-    if prompt:
-        yield prompt
+    random_order, text, number, given = random.Random(seed), prompt, 0, 0
     while (left := length + len(prompt) - len(text)) > 0:
+        # Blanks are held back: a model that writes its own before a word takes back those of the one before.
+        held = len(text.rstrip(" \t"))
+        if given < held:
+            yield text[given:held]
+            given = held
         who = number % len(writers) if weights is None else random_order.choices(range(len(writers)), weights)[0]
         tail = text[-TAIL:]
         written = writers[who].texts(1, tail, length=LONGEST_TURN, seed=(seed + number) % 2**63, **rules)[0]
-        piece = end(written.text[len(tail) :])[:left]
+        piece = end(written.new)[:left]
         if not piece:
-            return
-        yield piece
-        text, number = text + piece, number + 1
-        if written.finish == "stop" and piece == written.text[len(tail) :]:
-            return
+            break
+        text, number = text[: len(text) - len(tail)] + written.prompt + piece, number + 1
+        if written.finish == "stop" and piece == written.new:
+            break
+    if given < len(text):
+        yield text[given:]
 
 
 def _word(text: str) -> str:

@@ -217,6 +217,12 @@ class Writer:
         (scorer.add_texts if form == "text" else scorer.add_lines)(documents)
         return scorer.score()
 
+    def shown(self, prompt: str) -> str:
+        """The prompt as it stands in the text: as typed, less blanks at its end that the normal form drops."""
+        shown = re.sub("[\ud800-\udfff]", "\ufffd", prompt)
+        kept = shown.rstrip(" \t")
+        return shown if kept == shown or self.tokenizer.normalise(shown)[-1:] in (" ", "\t") else kept
+
     def unknown(self, prompt: str) -> list[str]:
         """The symbols or words of a prompt that the vocabulary does not hold, in order of appearance."""
         return self.tokenizer.unknown(prompt)
@@ -277,7 +283,7 @@ class Writer:
         if not isinstance(prompt, str):
             raise UsageError(f"prompt must be a text, not {type(prompt).__name__}")
         ids = np.asarray(self.tokenizer.encode(prompt), dtype=np.int64)
-        return Beginning(self._shown(prompt), ids, *self._read_last(np.concatenate((self._before(ids), ids))))
+        return Beginning(self.shown(prompt), ids, *self._read_last(np.concatenate((self._before(ids), ids))))
 
     def _before(self, prompt: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """What is read before the prompt: a document begins with <s>, a piece of a long text as its lines do.
@@ -303,12 +309,6 @@ class Writer:
         if state is None:
             raise ParrotletError("there is nothing to begin from")
         return logits[:, -1], state
-
-    def _shown(self, prompt: str) -> str:
-        """The prompt as it stands in the text: as typed, less blanks at its end that the normal form drops."""
-        shown = re.sub("[\ud800-\udfff]", "\ufffd", prompt)
-        kept = shown.rstrip(" \t")
-        return shown if kept == shown or self.tokenizer.normalise(shown)[-1:] in (" ", "\t") else kept
 
 
 def _check_stops(stop: str | Sequence[str]) -> tuple[str, ...]:

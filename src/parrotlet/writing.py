@@ -18,6 +18,7 @@ FIRST_CHUNK, LARGEST_CHUNK = 4, 256  # streaming: the first characters appear at
 class Text:
     """One written text: the prompt and what follows; ``tokens`` counts the new ones, a closing ``<s>`` among them.
 
+    ``prompt``: as it stands in the text (blanks at its end are not kept at every level); ``new`` is what follows it.
     ``finish``: "stop" (the document ended, or a stop string came), "length", or "novel" (any token would have copied).
     ``probabilities``: each new token with the probability the network gave it, before any rule; where asked for.
     """
@@ -27,6 +28,11 @@ class Text:
     seed: int
     finish: str
     probabilities: tuple[tuple[str, float], ...] | None = None
+    prompt: str = ""
+
+    @property
+    def new(self) -> str:
+        return self.text[len(self.prompt) :]
 
 
 def stream_text(runtime: Runtime, tokenizer: Tokenizer, begin: Beginning, plan: Plan) -> Iterator[str]:
@@ -61,7 +67,7 @@ def write_rows(runtime: Runtime, tokenizer: Tokenizer, begin: Beginning, plan: P
         text = "".join([*pieces[row], *follower.finish()])
         finish = "stop" if follower.stopped else (chunks[row][-1].finish if chunks[row] else None) or "length"
         listed = _listed(tokenizer, chunks[row], follower.tokens) if plan.probabilities else None
-        texts.append(Text(text, follower.tokens, plan.seed, finish, listed))
+        texts.append(Text(text, follower.tokens, plan.seed, finish, listed, begin.shown))
     return texts
 
 

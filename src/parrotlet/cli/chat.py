@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from parrotlet.cli.console import as_json_line
+from parrotlet.cli.console import as_json_line, piped_lines
 from parrotlet.cli.options import ChosenLabels, load
 from parrotlet.show import harmless
 
@@ -59,7 +59,7 @@ def lines(terminal: bool) -> Iterator[str]:
         except (EOFError, KeyboardInterrupt):
             print()
             return
-    yield from sys.stdin
+    yield from piped_lines()
 
 
 def answer(talk: "Chat", text: str, given: dict[str, Any], suggest: int, as_json: bool) -> None:

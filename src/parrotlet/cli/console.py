@@ -1,9 +1,10 @@
 """Plain data and texts come in; they go out on the screen in a form that no console and no pipe chokes on."""
 
+import io
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from parrotlet.show import finite, harmless
@@ -20,6 +21,13 @@ def as_json(data: Any) -> str:
 def as_json_line(data: Any) -> str:
     """The same on one line."""
     return " ".join(as_json(data).split("\n"))
+
+
+def piped_lines() -> Iterator[str]:
+    """The lines of a pipe or a file, in UTF-8 whatever the system's own encoding is; what is none becomes U+FFFD."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    yield from sys.stdin
 
 
 def heading(title: str) -> str:

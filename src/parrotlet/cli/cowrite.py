@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parrotlet.cli.console import as_json_line
+from parrotlet.cli.console import as_json_line, piped_lines
 from parrotlet.cli.generate import save
 from parrotlet.cli.keys import Keys, pressed
 from parrotlet.cli.options import ChosenLabels, load
@@ -54,14 +54,25 @@ def cowrite(
         raise UsageError("--draft and --prompt: give one of the two")
     text = prompt if draft_file is None else read_draft(draft_file)
     table = Table(Draft(load(model, text, labels=labels), text), n, words, temperature, output or draft_file)
-    if sys.stdin.isatty() and not as_json:
-        by_keys(table)
-    else:
-        by_lines(table, as_json)
-    if table.output is None:
-        print(harmless(table.draft.text))
-    else:
-        table.save(table.output)
+    try:
+        if sys.stdin.isatty() and not as_json:
+            by_keys(table)
+        else:
+            by_lines(table, as_json)
+    finally:  # whatever happened, the draft is not lost
+        keep(table)
+
+
+def keep(table: "Table") -> None:
+    """Save the draft where it belongs; print it where there is no such place, or it can not be written there."""
+    try:
+        if table.output is not None:
+            save(table.draft.text, table.output)
+            return
+    except ParrotletError:
+        print(harmless(table.draft.text), flush=True)
+        raise
+    print(harmless(table.draft.text), flush=True)
 
 
 def read_draft(path: str) -> str:
@@ -92,9 +103,11 @@ class Table:
         """Offer ``number``, counted from 1."""
         if not 1 <= number <= len(self.offers):
             self.told = f"there is no offer {number}"
-        elif self.offers[number - 1].ends:
+            return
+        offer = self.offers[number - 1]
+        if offer.ends:
             self.told = "the model would end the text here"
-        else:
+        if offer.text:
             self.draft.choose(number - 1)
             self.offer()
 
@@ -110,6 +123,11 @@ class Table:
         self.draft.type(text or "\n")
         self.offer()
 
+    def typed(self, text: str) -> None:
+        """The same where nothing typed means nothing."""
+        if text:
+            self.type(text)
+
     def undo(self) -> None:
         if not self.draft.undo():
             self.told = "there is nothing to take back"
@@ -121,15 +139,19 @@ class Table:
         if path is None:
             self.told = "no file was named: begin with --output FILE"
             return
-        save(self.draft.text, path)
-        self.told = f"saved in {path}"
+        try:
+            save(self.draft.text, path)
+            self.told = f"saved in {path}"
+        except ParrotletError as error:
+            self.told = str(error)
 
 
 def offer_lines(table: Table) -> Iterator[str]:
     """One offer a line: its number, how likely it is, and what it writes."""
     for number, offer in enumerate(table.offers, 1):
-        text = "(the end)" if offer.ends else harmless(offer.text.replace("\n", "↵"))
-        yield f"  {number}  {offer.probability:6.1%}  {text}"
+        text = harmless(offer.text.replace("\n", "↵")) + "(the end)" * offer.ends
+        likely = " " * 6 if offer.probability is None else f"{offer.probability:6.1%}"
+        yield f"  {number}  {likely}  {text}"
 
 
 def by_keys(table: Table) -> None:
@@ -138,7 +160,7 @@ def by_keys(table: Table) -> None:
     with Keys() as keys:
         actions: dict[str, Callable[[], None]] = {"o": table.others, "u": table.undo, "s": lambda: table.save(None)}
         actions |= dict.fromkeys(BACKSPACE, table.undo) | dict.fromkeys(ENTER, lambda: table.type("\n"))
-        actions["t"] = lambda: table.type(keys.line("type: "))
+        actions["t"] = lambda: table.typed(keys.line("type: "))
         show(table)
         for key in pressed(keys):
             if key == "q":
@@ -147,7 +169,7 @@ def by_keys(table: Table) -> None:
                 table.take(int(key))
             elif key in actions:
                 actions[key]()
-            else:
+            elif key:
                 table.told = KEYS
             show(table)
 
@@ -164,13 +186,13 @@ def show(table: Table) -> None:
 def by_lines(table: Table, as_json: bool) -> None:
     """One line, one deed, until /quit or the end of the input; after each the draft and the offers are printed."""
     say(table, as_json)
-    for line in sys.stdin:
+    for line in piped_lines():
         text = line.rstrip("\r\n")
         command, _, rest = text.partition(" ")
         if command == "/quit":
             return
         if text.isascii() and text.isdigit():
-            table.take(int(text))
+            table.take(int(text[:9]))
         elif command == "/others":
             table.others()
         elif command == "/undo":

@@ -48,7 +48,11 @@ def generate(
     label_strength: Annotated[float, typer.Option(help="above 1 what sets the labels apart is overdone")] = 1.0,
     weights: Annotated[str | None, typer.Option(help="of several models, in their order: 2,1 [all alike]")] = None,
     turns: Annotated[
-        str | None, typer.Option(metavar="word|sentence|line", help="several models write in turns [on average]")
+        str | None,
+        typer.Option(
+            metavar="word|sentence|line",
+            help="several models write in turns, --length then counts characters [on average]",
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="the same seed writes the same text [random]")] = None,
     arithmetic: Annotated[

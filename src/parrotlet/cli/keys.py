@@ -3,8 +3,11 @@
 import codecs
 import contextlib
 import os
+import select
 import sys
 from collections.abc import Iterator
+
+ESCAPE, ESCAPE_SECONDS = "\x1b", 0.05  # keys without a sign of their own send it and more at once
 
 
 class Keys:
@@ -29,26 +32,44 @@ class Keys:
         self._set_back()
 
     def next(self) -> str:
-        """The next key; raises EOFError where the terminal is gone."""
+        """The next key, "" for one that writes nothing (an arrow, Delete); EOFError where the terminal is gone."""
         if os.name == "nt":
             import msvcrt
 
-            return str(msvcrt.getwch())  # type: ignore[attr-defined,unused-ignore]
+            key = str(msvcrt.getwch())  # type: ignore[attr-defined,unused-ignore]
+            if key in ("\x00", "\xe0"):
+                msvcrt.getwch()  # type: ignore[attr-defined,unused-ignore]
+                return ""
+            return key
         key = ""
         while not key:
             byte = os.read(sys.stdin.fileno(), 1)
             if not byte:
                 raise EOFError
             key = self._decoder.decode(byte)
-        return key
+        if key != ESCAPE:
+            return key
+        self._swallow()
+        return ""
 
     def line(self, prompt: str) -> str:
-        """A whole line, typed as usual."""
+        """A whole line, typed as usual; "" where it was broken off by Ctrl-C or Ctrl-D."""
         self._set_back()
         try:
             return input(prompt)
+        except (EOFError, KeyboardInterrupt):
+            return ""
         finally:
             self._set_raw()
+
+    def _swallow(self) -> None:
+        """The rest of what such a key sends: ``[`` or ``O``, figures, one sign (ECMA-48, 5.4)."""
+        sequence = b""
+        while select.select([sys.stdin.fileno()], [], [], ESCAPE_SECONDS)[0]:
+            byte = os.read(sys.stdin.fileno(), 1)
+            if not byte or (b"@" <= byte <= b"~" and (sequence or byte not in b"[O")):
+                return
+            sequence += byte
 
     def _set_raw(self) -> None:
         if self._before is None:

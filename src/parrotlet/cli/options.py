@@ -68,15 +68,16 @@ def the_model(model: str | None) -> str:
 
 
 def corpus_like(writer: "Writer", sources: list[str], form: str | None = None, header: bool | None = None) -> "Corpus":
-    """Sources read as the model's own text was: the same form, and of a table the same column."""
+    """Sources read as the model's own text was: the same form, conversations as such, of a table the same column."""
     from parrotlet.corpus import open_corpus
     from parrotlet.settings import CorpusSettings, check
 
-    settings: dict[str, Any] = {"form": form or writer.card.form}
+    learned = writer.settings.corpus
+    settings: dict[str, Any] = {"form": form or writer.card.form, "dialogue": learned.dialogue}
     if header is not None:
         settings["header"] = header
-    if not any(PLAIN.search(source) for source in sources):
-        settings |= writer.settings.corpus.model_dump(include={"column", "template"})
+    if not learned.dialogue and not any(PLAIN.search(source) for source in sources):
+        settings |= learned.model_dump(include={"column", "template"})
     return open_corpus(sources, check(CorpusSettings, settings, "corpus"))
 
 
@@ -98,6 +99,8 @@ def load(
     from parrotlet.writer import load as load_writer
 
     writer = load_writer(the_model(model), arithmetic=arithmetic)  # type: ignore[arg-type]
+    if label_strength != 1.0 and not labels:
+        raise UsageError("--label-strength says how much a --label counts: name one")
     if labels:
         from parrotlet.labels import parse_choice
 

@@ -18,7 +18,7 @@ from parrotlet.corpus.json_records import values
 from parrotlet.corpus.records import as_text
 from parrotlet.corpus.sources import Source
 from parrotlet.corpus.tables import open_table
-from parrotlet.errors import ParrotletError
+from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.settings import CorpusSettings
 
 Turn = tuple[str | None, str]  # who speaks, where that is told, and what
@@ -63,6 +63,11 @@ def said(text: str, mark: str) -> str:
 
 def read_dialogue(source: Source, settings: CorpusSettings) -> Reading:
     """Conversations of YAML, JSON, a table of questions and answers, or plain lines, found out by looking."""
+    for name in ("column", "template", "labels"):
+        if value := getattr(settings, name):
+            raise UsageError(
+                f"corpus.{name} = {value!r} does not go with corpus.dialogue: it reads whole conversations"
+            )
     if source.suffix in (".yml", ".yaml"):
         return _reading(source, "YAML conversations", lambda left_out: _yaml(source, settings))
     if source.suffix in (".csv", ".tsv", ".tab"):

@@ -201,7 +201,10 @@ def _check_weights(weights: Arrays, settings: Settings, vocabulary: int, folder:
 
 
 def _with_model(settings: Settings, model: Settings) -> Settings:
-    """The settings of a run that goes on from a model: its tokenizer and network, with another dropout if asked for."""
+    """The settings of a run that goes on from a model: its tokenizer and network, with another dropout if asked for.
+
+    What learned conversations reads conversations, unless told otherwise.
+    """
     network = {**model.network.model_dump(), **settings.network.model_dump(exclude_unset=True)}
     tokenizer = {**model.tokenizer.model_dump(), **settings.tokenizer.model_dump(exclude_unset=True)}
     both = {"network": NetworkSettings(**network), "tokenizer": TokenizerSettings(**tokenizer)}
@@ -213,7 +216,11 @@ def _with_model(settings: Settings, model: Settings) -> Settings:
                 raise UsageError(
                     f"{section}.{name} = {value!r} cannot be changed: the model has {getattr(given, name)!r}"
                 )
-    return settings.model_copy(update=both)
+    dialogue = settings.corpus.dialogue or (
+        model.corpus.dialogue and "dialogue" not in settings.corpus.model_fields_set
+    )
+    corpus = settings.corpus.model_copy(update={"dialogue": dialogue})
+    return settings.model_copy(update={**both, "corpus": corpus})
 
 
 def _tokenizer(corpus: Corpus, settings: Settings, start_from: Bundle | None, check: Callable[[], None]) -> Tokenizer:

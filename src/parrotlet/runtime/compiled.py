@@ -161,10 +161,10 @@ class CompiledRuntime:
         probabilities: bool = True,
     ) -> Written:
         """Up to ``n`` tokens for each row (see Runtime); the whole loop runs in C."""
+        state = State(np.array(checked_state(state, len(logits), self.state_shape, self.vocabulary_size)))
         request = checked_request(
-            self.vocabulary_size, self.state_shape, logits, state, n, rules, seed,
-            streams, history, positions, stop, banned,
-        )  # fmt: skip
+            self.vocabulary_size, logits, state, n, rules, seed, streams, history, positions, stop, banned
+        )
         rows = len(request.logits)
         ids, told = np.zeros((rows, n), np.int64), np.zeros((rows, n), np.float32)
         lengths = np.zeros(rows, np.int64)

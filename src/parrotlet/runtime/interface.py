@@ -157,7 +157,6 @@ def _recent(history: ArrayLike, memory: int | None) -> NDArray[np.generic]:
 
 def checked_request(
     vocabulary: int,
-    shape: tuple[int, ...],
     logits: Floats,
     state: State,
     n: int,
@@ -171,7 +170,7 @@ def checked_request(
 ) -> Request:
     """The arguments of ``write``, each of the right type and range, never aliasing what the caller keeps.
 
-    ``shape`` is that of one row's state. Raises UsageError.
+    The state is the caller's to check and to copy. Raises UsageError.
     """
     rows = logits.shape[0] if logits.ndim == 2 else -1
     if logits.shape != (rows, vocabulary):
@@ -189,7 +188,7 @@ def checked_request(
         raise UsageError("every token is banned: nothing is left to write")
     return Request(
         logits=np.array(logits, np.float32, order="C"),
-        state=State(np.array(checked_state(state, rows, shape, vocabulary))),
+        state=state,
         n=n,
         rules=rules,
         seed=seed,

@@ -19,7 +19,6 @@ from parrotlet.runtime.cells import (
 )
 from parrotlet.runtime.interface import (
     Floats,
-    Request,
     State,
     Written,
     beginning,
@@ -29,7 +28,8 @@ from parrotlet.runtime.interface import (
     windows_of,
 )
 from parrotlet.runtime.shapes import STATE_PARTS, checked_weights, dilations, features_width, layers_of, state_shape
-from parrotlet.sampling import IdArray, Rules, distribution, draw, uniforms
+from parrotlet.runtime.stepwise import write_stepwise
+from parrotlet.sampling import IdArray, Rules
 from parrotlet.settings import NetworkSettings
 
 LARGEST_BLOCK = 1 << 22  # floats that enter the layers of all windows evaluated together
@@ -89,34 +89,17 @@ class ReferenceRuntime:
         probabilities: bool = True,
     ) -> Written:
         """Up to ``n`` tokens for each row (see Runtime)."""
+        state = State(np.array(checked_state(state, len(logits), self.state_shape, self.vocabulary_size)))
         request = checked_request(
-            self.vocabulary_size, self.state_shape, logits, state, n, rules, seed,
-            streams, history, positions, stop, banned,
-        )  # fmt: skip
-        rows = len(request.logits)
-        ids, told = np.zeros((rows, n), np.int64), np.zeros((rows, n), np.float32)
-        lengths = np.zeros(rows, np.int64)
-        for row in range(rows):
-            lengths[row] = self._write_row(request, row, ids[row], told[row] if probabilities else None)
-        return Written(ids, told, lengths, request.logits, request.state)
+            self.vocabulary_size, logits, state, n, rules, seed, streams, history, positions, stop, banned
+        )
+        hidden = request.state.hidden
 
-    def _write_row(self, request: Request, row: int, ids: IdArray, told: Floats | None) -> int:
-        """Fills one row and replaces its logits and state in the request; how many tokens it wrote goes out."""
-        logits, hidden = request.logits[row : row + 1], request.state.hidden[row : row + 1]
-        start, banned = int(request.positions[row]), request.banned.tolist()
-        numbers = uniforms(request.seed, int(request.streams[row]), start, request.n)
-        history = request.history[row]
-        for i in range(request.n):
-            chances = distribution(logits[0], request.rules, history, start + i, banned, request.stop)
-            ids[i] = id = draw(chances, numbers[i])
-            if told is not None:
-                told[i] = own_probability(logits[0], id)
-            history = np.append(history, id)[-(request.rules.memory or 0) :] if request.rules.memory != 0 else history
-            if id == request.stop:
-                return i + 1
-            features, hidden[:] = self._advance(ids[None, i : i + 1], hidden)
-            logits[:] = self._logits(features)[:, 0]
-        return request.n
+        def step(row: int, id: int) -> Floats:
+            features, hidden[row : row + 1] = self._advance(np.array([[id]], np.int64), hidden[row : row + 1])
+            return np.asarray(self._logits(features)[0, 0])
+
+        return write_stepwise(request, step, probabilities)
 
     def _logits(self, features: Floats) -> Floats:
         return self._product(features, self.weights["output.weight"]) + self.weights["output.bias"]  # (B, T, V)
@@ -211,9 +194,3 @@ class ReferenceRuntime:
         if not self.network.layer_norm:
             return x
         return normalised(x, self.weights[f"norms.{index}.weight"], self.weights[f"norms.{index}.bias"])
-
-
-def own_probability(logits: Floats, id: int) -> np.float32:
-    """The network's own probability of one id: softmax without any rule."""
-    exponentials = np.exp(logits.astype(np.float64) - logits.max())
-    return np.float32(exponentials[id] / exponentials.sum())

@@ -35,9 +35,9 @@ CLUSTER = (
 
 # A word: letters, marks and digits; an apostrophe or hyphen between two letters and a point or comma between two digits
 # belong to it. Han and Hiragana are written without blanks, so each of their symbols is a token of its own.
-_LETTER = r"[[\p{L}\p{M}\p{N}\u200c\u200d]--[\p{Han}\p{Hiragana}]]"
+LETTER = r"[[\p{L}\p{M}\p{N}\u200c\u200d]--[\p{Han}\p{Hiragana}]]"
 _INNER = r"(?:(?<=[\p{L}\p{M}])['’\-‐‑](?=\p{L})|(?<=\p{Nd})[.,](?=\p{Nd}))"
-WORD = rf"{_LETTER}++(?:{_INNER}{_LETTER}++)*+"
+WORD = rf"{LETTER}++(?:{_INNER}{LETTER}++)*+"
 # A space never stays with what stands before it, therefore no symbol begins with a Prepend character.
 TOKEN = rf"\n| ?(?:{WORD}|(?!{_break('Prepend')}){CLUSTER}|\S)"
 # The same for ASCII, where each symbol is a cluster and the standard library is quicker.

@@ -13,7 +13,7 @@
 #undef NUMBER
 #undef SMALL
 #undef GROUP
-#undef LAST_PLACE
+#undef HALF_LAST_PLACE
 #undef MOST_ROWS
 #undef VECTOR
 #undef LOAD_GROUPS

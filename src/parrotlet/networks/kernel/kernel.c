@@ -62,6 +62,12 @@ typedef struct {
 
 #define GROUPS_AT_ONCE 64 /* of gradients that are gathered into those of the weights: they stay in the first cache */
 
+#define ROWS_AT_ONCE 128 /* that walk through a window together, so that each walk ends early */
+
+static int64_t block_end(int64_t first, int64_t last) {
+    return last - first > ROWS_AT_ONCE ? first + ROWS_AT_ONCE : last;
+}
+
 /* How many steps of so many rows are gathered together. */
 static int64_t buffered(int64_t rows, int64_t group) {
     const int64_t each = (rows + group - 1) / group;
@@ -80,7 +86,7 @@ static int64_t buffered(int64_t rows, int64_t group) {
 #define NUMBER uint16_t
 #define SMALL uint16_t /* gates as float16: they lie between -1 and 1, or not far from there */
 #define GROUP 2
-#define LAST_PLACE 0x1p-9f
+#define HALF_LAST_PLACE 0x1p-8f
 #define MOST_ROWS 6
 #define LOAD_GROUPS(p) _mm512_loadu_ps((const float *)(const void *)(p))
 #define BROADCAST_GROUP(p) _mm512_castsi512_ps(_mm512_set1_epi32(*(const int32_t *)(const void *)(p)))
@@ -133,7 +139,7 @@ INLINE WIDE_TARGET __m512 coarse_sigmoid(__m512 x) {
 #define NUMBER float
 #define SMALL float
 #define GROUP 1
-#define LAST_PLACE 0x1p-24f
+#define HALF_LAST_PLACE 0x1p-24f
 #define MOST_ROWS 6
 #define SIGMOID(x) NAME(exact_sigmoid)(x)
 #define LOAD_GROUPS(p) _mm512_loadu_ps(p)
@@ -161,7 +167,7 @@ INLINE NARROW_TARGET __m256 scaled(__m256 x, __m256 power) {
 #define NUMBER float
 #define SMALL float
 #define GROUP 1
-#define LAST_PLACE 0x1p-24f
+#define HALF_LAST_PLACE 0x1p-24f
 #define MOST_ROWS 3
 #define VECTOR __m256
 #define LOAD_GROUPS(p) _mm256_loadu_ps(p)
@@ -198,19 +204,27 @@ static int offers(int64_t arithmetic) {
 }
 
 EXPORT int64_t pt_forward(int64_t arithmetic, const recurrent_forward *call, int64_t first, int64_t last) {
+    int64_t end;
     if (!offers(arithmetic)) return -1;
-    if (arithmetic == BFLOAT16) forward_bfloat16(call, first, last);
-    else if (arithmetic == AVX512) forward_avx512(call, first, last);
-    else forward_avx2(call, first, last);
+    for (; first < last; first = end) {
+        end = block_end(first, last);
+        if (arithmetic == BFLOAT16) forward_bfloat16(call, first, end);
+        else if (arithmetic == AVX512) forward_avx512(call, first, end);
+        else forward_avx2(call, first, end);
+    }
     return 0;
 }
 
 EXPORT int64_t pt_backward(int64_t arithmetic, const recurrent_backward *call, int64_t first, int64_t last,
                            void *memory) {
+    int64_t end;
     if (!offers(arithmetic)) return -1;
-    if (arithmetic == BFLOAT16) backward_bfloat16(call, first, last, memory);
-    else if (arithmetic == AVX512) backward_avx512(call, first, last, memory);
-    else backward_avx2(call, first, last, memory);
+    for (; first < last; first = end) {
+        end = block_end(first, last);
+        if (arithmetic == BFLOAT16) backward_bfloat16(call, first, end, memory);
+        else if (arithmetic == AVX512) backward_avx512(call, first, end, memory);
+        else backward_avx2(call, first, end, memory);
+    }
     return 0;
 }
 
@@ -242,8 +256,10 @@ EXPORT int64_t pt_sizes(int64_t which) {
 
 /* Numbers of working memory that pt_backward needs for so many rows. */
 EXPORT int64_t pt_memory(int64_t group, int64_t rows, int64_t units, int64_t inputs) {
-    const int64_t capacity = buffered(rows, group) * ((rows + group - 1) / group) * group;
-    return rows * 4 * units + capacity * (5 * units + inputs);
+    /* fewer rows than in a block may need more, as more steps are gathered together */
+    const int64_t most = rows < ROWS_AT_ONCE ? rows : ROWS_AT_ONCE;
+    const int64_t capacity = (most + group > GROUPS_AT_ONCE * group ? most + group : GROUPS_AT_ONCE * group);
+    return most * 4 * units + capacity * (5 * units + inputs);
 }
 
 /* Numbers of working memory that pt_loss needs. */

@@ -188,7 +188,7 @@ static TARGET void NAME(remember)(const recurrent_backward *call, NUMBER *entere
     for (k = 0; k < inputs; k += LANES) INTERLEAVE(entered + k * capacity * GROUP, entering, k);
 }
 
-/* The walk ends where its gradients have shrunk below the last place of the largest, and nothing more comes in: what
+/* The walk ends where its gradients have shrunk below half the last place of the largest, and nothing more comes in: what
  * they would add is smaller than what rounding takes away. So a window with one target is not walked to its begin. */
 static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first, int64_t last, void *memory) {
     const int64_t units = call->units, tiles = units / LANES, rows = last - first, depth = units + call->inputs;
@@ -226,7 +226,7 @@ static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first,
         if (given) {
             const float size = NAME(largest_of)(sizes);
             largest = size > largest ? size : largest;
-            ends = index <= given && size < largest * LAST_PLACE;
+            ends = index <= given && size < largest * HALF_LAST_PLACE;
         }
         for (tile = 0; tile < (depth + TILE - 1) / TILE; tile++) {
             for (row = first; row < last; row += count) {
