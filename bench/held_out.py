@@ -32,7 +32,7 @@ def divide(source: Path, kind: Kind, fields: Sequence[str], folder: Path) -> tup
         held_out.write_text(text[cut:], encoding="utf-8", newline="")
         return train, held_out
     records, header = _records(source, kind)
-    for path, part in zip((train, held_out), _divided(records, kind, fields), strict=True):
+    for path, part in zip((train, held_out), divided(records, kind, fields), strict=True):
         _write(path, kind, header, part)
     return train, held_out
 
@@ -48,7 +48,7 @@ def _records(source: Path, kind: Kind) -> tuple[list[Any], list[str]]:
         return list(reader), list(reader.fieldnames or [])
 
 
-def _divided(records: list[Any], kind: Kind, fields: Sequence[str]) -> tuple[list[Any], list[Any]]:
+def divided(records: list[Any], kind: Kind, fields: Sequence[str]) -> tuple[list[Any], list[Any]]:
     """Nine tenths and one tenth, both in shuffled order."""
     copies: dict[Hashable, list[Any]] = defaultdict(list)
     for record in records:

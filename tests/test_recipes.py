@@ -15,6 +15,8 @@ LINES = "".join(f"the grey cat number {n} sat on mat {n * n % 13}.\n" for n in r
 DISHES = [{"title": f"Soup {n}", "directions": ["Cut the roots.", f"Boil for {n % 50} minutes."]} for n in range(80)]
 POEMS = "".join(chr(0x4E00 + n * n % 300) + ("\n" if n % 6 == 5 else "") for n in range(3000))
 STROKES = "".join(" ".join(f"{k * n % 9},{k % 5},{int(k == n % 7)}" for k in range(9)) + "\n" for n in range(200))
+TUNES = "".join(f"X:{n}\nT:Walk {n}\nK:{'CDG'[n % 3]}\n" + "cdefgab"[n % 7] * 4 + "|gab|\n\n" for n in range(150))
+CHORALES = "".join(" ".join(f"{48 + k * n % 5}.{60 + k}.{64 + n % 3}" for k in range(9)) + "\n" for n in range(150))
 TALK = "".join(f"Where is cat {n}?\tOn mat {n * n % 13}.\n" for n in range(150))
 
 # For each recipe: the name and the content of a small file of its form, and a real file of that form.
@@ -23,6 +25,7 @@ MADE = {
     "bytes": ("bytes.txt", LINES, "russian/onegin.txt"),
     "char-rnn": ("book.txt", LINES, "tinyshakespeare/input.txt"),
     "chat": ("talk.tsv", TALK, "chat/dialogs.txt"),
+    "chorales": ("chorales.txt", CHORALES, "midi_text/jsb_chorales_tokens.txt"),
     "convolution": ("book.txt", LINES, "nietzsche/nietzsche.txt"),
     "king-lear": ("book.txt", LINES, "king_lear/king_lear.txt"),
     "nietzsche": ("book.txt", LINES, "nietzsche/nietzsche.txt"),
@@ -34,6 +37,7 @@ MADE = {
     "syllables": ("book.txt", LINES, "king_lear/king_lear.txt"),
     "textgenrnn": ("titles.txt", LINES, "textgenrnn/hacker_news_2000.txt"),
     "titles": ("titles.txt", LINES, "textgenrnn/hacker_news_2000.txt"),
+    "tunes": ("tunes.abc", TUNES, "abc_nottingham/nottingham.abc"),
 }
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from parrotlet.bundle import Bundle
 from parrotlet.errors import UsageError
-from parrotlet.runtime import Runtime, State, Written
+from parrotlet.runtime import ReferenceRuntime, Runtime, State, Written
 from parrotlet.runtime.interface import checked_ids, checked_request
 from parrotlet.runtime.stepwise import write_stepwise
 from parrotlet.sampling import Rules
@@ -258,6 +258,9 @@ class AveragedRuntime:
 
 class AveragedWriter(Writer):
     """A Writer over several models; it can be used like any other, but is no model that could be saved."""
+
+    def readable(self) -> ReferenceRuntime:
+        raise UsageError("an ensemble has no layers of its own: look into its models one by one")
 
     def save(self, path: Any) -> None:
         raise UsageError("an ensemble is not one model: save its models, and average them again")

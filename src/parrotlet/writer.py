@@ -16,7 +16,7 @@ from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.generation import Beginning, Plan, UserRule
 from parrotlet.labels import Choice, labelled_network
 from parrotlet.novelty import Novelty
-from parrotlet.runtime import Arithmetic, Runtime, State, after_last, open_runtime
+from parrotlet.runtime import Arithmetic, ReferenceRuntime, Runtime, State, after_last, open_runtime
 from parrotlet.sampling import Rules
 from parrotlet.scoring import LOGITS_LIMIT, Score, Scorer, pieces_of
 from parrotlet.settings import Settings, check
@@ -62,7 +62,7 @@ class Writer:
         ``labels`` and ``label_strength``: see ``labelled``.
         """
         self.bundle = bundle
-        self._path, self._arithmetic = path, arithmetic
+        self._path, self._arithmetic, self._labels, self._label_strength = path, arithmetic, labels, label_strength
         if isinstance(path, str):
             network, weights = labelled_network(bundle, labels or {}, label_strength)
             path = open_runtime(network, weights, len(bundle.tokenizer), path, arithmetic)
@@ -88,6 +88,11 @@ class Writer:
     def runtime(self) -> Runtime:
         """What reads and writes for it, without torch."""
         return self._runtime
+
+    def readable(self) -> ReferenceRuntime:
+        """The same network in plain numpy, whose layers can be looked into."""
+        network, weights = labelled_network(self.bundle, self._labels or {}, self._label_strength)
+        return ReferenceRuntime(network, weights, len(self.tokenizer))
 
     @property
     def settings(self) -> Settings:
@@ -283,10 +288,10 @@ class Writer:
         if not isinstance(prompt, str):
             raise UsageError(f"prompt must be a text, not {type(prompt).__name__}")
         ids = np.asarray(self.tokenizer.encode(prompt), dtype=np.int64)
-        return Beginning(self.shown(prompt), ids, *self._read_last(np.concatenate((self._before(ids), ids))))
+        return Beginning(self.shown(prompt), ids, *self._read_last(np.concatenate((self.opening(ids), ids))))
 
-    def _before(self, prompt: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """What is read before the prompt: a document begins with <s>, a piece of a long text as its lines do.
+    def opening(self, prompt: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The ids read before those of a prompt: a document begins with <s>, a piece of a long text as its lines do.
 
         Where the training never had <s>, a prompt is read alone, as it was then.
         """

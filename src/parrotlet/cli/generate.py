@@ -1,18 +1,20 @@
 """A model, a prompt and rules come in; texts go out: on the screen as they are written, into a file, or as JSON."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from parrotlet.cli.console import as_json as to_json
-from parrotlet.cli.console import heading, say_pieces
+from parrotlet.cli.console import heading, say_pieces, tell
 from parrotlet.cli.options import AsJson, ChosenLabels, corpus_like, flag, given, load, numbers, the_model
 from parrotlet.errors import UsageError
 from parrotlet.sampling import Rules
 
 if TYPE_CHECKING:
     from parrotlet.novelty import Novelty
+    from parrotlet.outputs import Output
     from parrotlet.writer import Text, Writer
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -60,7 +62,10 @@ def generate(
     ] = "float32",
     as_json: AsJson = False,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="in JSON: of each token")] = False,
-    output: Annotated[str | None, typer.Option("--output", "-o", help="write to this file")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="write to this file: .abc, .mid, .svg, .png make music or drawings of it"),
+    ] = None,
 ) -> None:
     """Write with a model."""
     rules = given(locals(), Rules.model_fields.keys() - {"temperature"})
@@ -91,11 +96,20 @@ def generate(
     texts = [
         (degrees, text) for degrees in temperatures for text in writer.texts(n, prompt, temperature=degrees, **call)
     ]
+    if output is not None and not as_json and (make := made_of_texts(output)) is not None:
+        tell(make([text.text for _, text in texts], Path(output)))
+        return
     told = listed(texts) if as_json else (piece for line in laid_out(texts) for piece in (line, "\n"))
     if output is None:
         say_pieces(told)
     else:
         save("".join(told), output)
+
+
+def made_of_texts(output: str) -> "Output | None":
+    from parrotlet.outputs import output_for
+
+    return output_for(output)
 
 
 def averaged(writers: "list[Writer]", weights: list[float] | None) -> "Writer":

@@ -10,6 +10,7 @@ from parrotlet.corpus.json_records import read_json, read_jsonl
 from parrotlet.corpus.parquet import read_parquet
 from parrotlet.corpus.sources import Source
 from parrotlet.corpus.tables import read_csv, read_tsv
+from parrotlet.corpus.tunes import read_abc
 from parrotlet.settings import CorpusSettings
 
 Reader = Callable[[Source, CorpusSettings], Reading]
@@ -23,6 +24,7 @@ _KINDS = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".abc": "abc",
 }
 
 
@@ -78,12 +80,15 @@ READERS: dict[str, Reader] = {
     "json": read_json,
     "jsonl": read_jsonl,
     "parquet": read_parquet,
+    "abc": read_abc,
 }
 
 
 def kind_of(source: Source, settings: CorpusSettings) -> str:
     """The reader's name: by suffix, or, where a column is asked of something else, by its first character."""
     kind = _KINDS.get(source.suffix)
+    if kind == "abc" and settings.form == "text":
+        return "text"
     if kind is not None:
         return kind
     if settings.column is None and settings.template is None and not settings.labels:

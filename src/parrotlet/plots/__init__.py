@@ -4,6 +4,7 @@ from parrotlet.plots.canvas import check_path, label
 from parrotlet.plots.curves import plot_loss, read_histories
 from parrotlet.plots.steps import plot_steps
 from parrotlet.plots.tokens import heated, plot_next, plot_temperature
+from parrotlet.plots.views import plot_saturation, plot_view
 
 __all__ = [
     "check_path",
@@ -11,7 +12,9 @@ __all__ = [
     "label",
     "plot_loss",
     "plot_next",
+    "plot_saturation",
     "plot_steps",
     "plot_temperature",
+    "plot_view",
     "read_histories",
 ]

@@ -36,11 +36,12 @@ FONTS = (
 MARKS = {" ": "␣", "\n": "↵", "\t": "⇥"}
 
 
-def check_path(path: str | os.PathLike[str]) -> Path:
-    """A picture's path. Raises UsageError for a suffix that is no picture's, ParrotletError without its folder."""
-    checked = Path(path)
-    if checked.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"output = {str(path)!r}: pictures end in .png or .svg: {nearest(checked.suffix, SUFFIXES)}")
+def check_path(path: str | os.PathLike[str], pages: bool = False) -> Path:
+    """A picture's path, with ``pages`` a page's. UsageError for another suffix, ParrotletError without its folder."""
+    checked, known = Path(path), (*SUFFIXES, *([".html"] if pages else []))
+    if checked.suffix.lower() not in known:
+        kinds = "pictures end in .png or .svg" + (", pages in .html" if pages else "")
+        raise UsageError(f"output = {str(path)!r}: {kinds}: {nearest(checked.suffix, known)}")
     if not checked.parent.is_dir():
         raise ParrotletError(f"the output folder {str(checked.parent)!r} does not exist: make it first")
     return checked

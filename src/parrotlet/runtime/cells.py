@@ -72,20 +72,24 @@ def lstm(
 ) -> Floats:
     """(B, 4*H), state (B, 2, H) of hidden and cell → new state; gates i f g o as in torch."""
     gate, activation = FUNCTIONS[settings.gate], FUNCTIONS[settings.activation]
-    from_state = product(state[:, 0], weights["weight_hh_l0"]) + weights["bias_hh_l0"]
-    enter, forget, fresh, out = np.split(from_input + from_state, 4, axis=1)
+    enter, forget, fresh, out = _sums(from_input, state, weights, product)
     cell = gate(forget) * state[:, 1] + gate(enter) * activation(fresh)
     return np.stack([gate(out) * activation(cell), cell], axis=1)
+
+
+def _sums(from_input: Floats, state: Floats, weights: Mapping[str, Floats], product: Product) -> list[Floats]:
+    """What enters the four parts of an LSTM: (B, 4*H), state (B, 2, H) → four of (B, H)."""
+    from_state = product(state[:, 0], weights["weight_hh_l0"]) + weights["bias_hh_l0"]
+    return np.split(from_input + from_state, 4, axis=1)
 
 
 def gru(
     from_input: Floats, state: Floats, weights: Mapping[str, Floats], settings: LayerSettings, product: Product
 ) -> Floats:
     """(B, 3*H), state (B, 1, H) → new state; gates r z n as in torch, or (``reset_after`` off) n as in Cho et al."""
-    gate, activation, units = FUNCTIONS[settings.gate], FUNCTIONS[settings.activation], settings.units
+    activation, units = FUNCTIONS[settings.activation], settings.units
     hidden, weight, bias = state[:, 0], weights["weight_hh_l0"], weights["bias_hh_l0"]
-    both = gate(from_input[:, : 2 * units] + product(hidden, weight[: 2 * units]) + bias[: 2 * units])
-    reset, update = np.split(both, 2, axis=1)
+    reset, update = _reset_and_update(from_input, state, weights, settings, product)
     if settings.reset_after:
         from_state = reset * (product(hidden, weight[2 * units :]) + bias[2 * units :])
     else:
@@ -94,7 +98,28 @@ def gru(
     return np.asarray((1 - update) * fresh + update * hidden)[:, None]
 
 
+def _reset_and_update(
+    from_input: Floats, state: Floats, weights: Mapping[str, Floats], settings: LayerSettings, product: Product
+) -> list[Floats]:
+    both, weight, bias = slice(2 * settings.units), weights["weight_hh_l0"], weights["bias_hh_l0"]
+    sums = from_input[:, both] + product(state[:, 0], weight[both]) + bias[both]
+    return np.split(FUNCTIONS[settings.gate](sums), 2, axis=1)
+
+
 CELLS = {"rnn": rnn, "lstm": lstm, "gru": gru}
+
+
+def gates(
+    from_input: Floats, state: Floats, weights: Mapping[str, Floats], settings: LayerSettings, product: Product
+) -> dict[str, Floats]:
+    """The gates of one step by name, each (B, H) between 0 and 1; arguments as for the cells. A plain cell has none."""
+    if settings.kind == "lstm":
+        enter, forget, _, out = map(FUNCTIONS[settings.gate], _sums(from_input, state, weights, product))
+        return {"input": enter, "forget": forget, "output": out}
+    if settings.kind == "gru":
+        reset, update = _reset_and_update(from_input, state, weights, settings, product)
+        return {"reset": reset, "update": update}
+    return {}
 
 
 def recurrent(
@@ -135,10 +160,14 @@ def window_layer(layer: Layer, sums: list[Floats], weights: list[Mapping[str, Fl
 
 def averaged(x: Floats, attention: Floats) -> Floats:
     """The average over time weighted by exp(x_t · attention), (B, T, F) → (B, F): textgenrnn's, after DeepMoji."""
+    return np.asarray((attention_weights(x, attention) * x).sum(axis=1))
+
+
+def attention_weights(x: Floats, attention: Floats) -> Floats:
+    """How much each step counts in that average: (B, T, 1)."""
     chances = rowwise(x, attention[None])  # (B, T, 1)
     chances = np.exp(chances - chances.max(axis=1, keepdims=True))
-    chances = chances / (chances.sum(axis=1, keepdims=True) + np.float32(ATTENTION_EPSILON))
-    return np.asarray((chances * x).sum(axis=1))
+    return np.asarray(chances / (chances.sum(axis=1, keepdims=True) + np.float32(ATTENTION_EPSILON)))
 
 
 def convolved(

@@ -1,17 +1,21 @@
 """The readable runtime, numpy only: ids and a state come in, logits or written tokens and a new state go out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parrotlet.runtime.arithmetic import Arithmetic, rounded_weights
 from parrotlet.runtime.cells import (
+    CELLS,
     FUNCTIONS,
     PRODUCTS,
+    attention_weights,
     averaged,
     convolved,
     direction_weights,
+    gates,
     normalised,
     recurrent,
     rowwise,
@@ -33,6 +37,14 @@ from parrotlet.sampling import IdArray, Rules
 from parrotlet.settings import NetworkSettings
 
 LARGEST_BLOCK = 1 << 22  # floats that enter the layers of all windows evaluated together
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One layer while a text is read: its hidden vector after each id (T, H), and its gates by name, (T, H) each."""
+
+    hidden: Floats
+    gates: dict[str, Floats]
 
 
 class ReferenceRuntime:
@@ -144,8 +156,38 @@ class ReferenceRuntime:
                 features[some] = self._windows(windows[some, first:])
         return features.reshape(rows, length, self._features), read[:, length:].astype(np.float32)
 
+    def attention(self, ids: ArrayLike) -> Floats:
+        """How much each id of whole windows (N, T) counts for the one after the last, (N, T); of such networks only."""
+        checked = checked_ids(ids, self.vocabulary_size, 2)
+        return attention_weights(self._over_time(checked), self.weights["attention"])[..., 0]
+
+    def looked_into(self, ids: ArrayLike) -> list[Looked]:
+        """Each recurrent layer of a network that carries its state, while it reads ids (T,) from the beginning."""
+        read = checked_ids(ids, self.vocabulary_size, 1)[None]  # (1, T)
+        x, found = np.zeros((*read.shape, 0), np.float32), []
+        for index, layer in enumerate(self._layers):
+            if layer.settings.kind == "dense":
+                continue
+            weights = direction_weights(self.weights, index, layer)[0]
+            from_input = self._sums(read, x, index, weights["weight_ih_l0"]) + weights["bias_ih_l0"]
+            state = np.zeros((1, STATE_PARTS[layer.settings.kind], layer.settings.units), np.float32)
+            hidden, opened = [], []
+            for t in range(read.shape[1]):
+                opened.append(gates(from_input[:, t], state, weights, layer.settings, self._product))
+                state = CELLS[layer.settings.kind](from_input[:, t], state, weights, layer.settings, self._product)
+                hidden.append(state[0, 0])
+            over_time = {name: np.stack([each[name][0] for each in opened]) for name in opened[0]}
+            found.append(Looked(np.stack(hidden), over_time))
+            x = self._joined(x, found[-1].hidden[None], index)
+        return found
+
     def _windows(self, ids: IdArray) -> Floats:
         """Whole windows (N, T) → what enters the output layer after each (N, F)."""
+        over_time = self._over_time(ids)
+        return averaged(over_time, self.weights["attention"]) if self.network.attention else over_time[:, -1]
+
+    def _over_time(self, ids: IdArray) -> Floats:
+        """Whole windows (N, T) → what leaves the last layer at each step, with attention all layers: (N, T, F)."""
         x = np.zeros((*ids.shape, 0), np.float32)
         columns = [self._entering(ids)] if self.network.attention else []
         for index, layer in enumerate(self._layers):
@@ -156,9 +198,7 @@ class ReferenceRuntime:
             sums = [self._sums(ids, x, index, each["weight_ih_l0"]) for each in weights]
             x = self._joined(x, window_layer(layer, sums, weights, self._product), index)
             columns.append(x)
-        return (
-            averaged(np.concatenate(columns, axis=2), self.weights["attention"]) if self.network.attention else x[:, -1]
-        )
+        return np.concatenate(columns, axis=2) if self.network.attention else x
 
     def _convolve(self, ids: IdArray, hidden: Floats) -> tuple[Floats, Floats]:
         """Causal convolutions: state (B, L, P, H), what entered each layer in the last P steps."""

@@ -1,0 +1,67 @@
+"""A book of tunes comes in; how many of those that parrotlet writes play without an error goes out.
+
+abc2midi, a real tool (Debian's abcmidi), judges each. A copy is a tune half of whose notes stand in one piece in one
+tune of the book. The share of the book's own held-out tunes that play stands beside.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from bench.harness import Table, data_folder, train, use_utf8
+from bench.held_out import divided
+from parrotlet import load
+from parrotlet.corpus import open_corpus
+from parrotlet.corpus.tunes import FIELD
+from parrotlet.outputs.music import faults, tune_book
+from parrotlet.report.copying import SOURCE_SEPARATOR, Copies
+
+PLAYED, COPIED = 0.9, 0.05
+TEMPERATURE = 0.8
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench tunes", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--tunes", type=int, default=200)
+    parser.add_argument("--keep", help="a folder for the tunes that were written")
+    parser.add_argument("--quick", action="store_true", help="a few seconds")
+    chosen = parser.parse_args(arguments)
+    use_utf8()
+    book = open_corpus([data_folder() / "abc_nottingham" / "nottingham.abc"])
+    learned, held_out = divided([document.text for document in book.documents()], "lines", ())
+    with tempfile.TemporaryDirectory() as folder:
+        source, model = Path(folder) / "learned.abc", Path(folder) / "model.safetensors"
+        source.write_text(tune_book(learned), encoding="utf-8")
+        minutes = 0.1 if chosen.quick else chosen.minutes
+        train(source, model, "--recipe", "tunes", "--minutes", minutes)
+        written = load(model).generate(chosen.tunes, length=3000, temperature=TEMPERATURE, seed=1)
+    if chosen.keep:
+        (Path(chosen.keep) / "tunes.abc").write_text(tune_book(written), encoding="utf-8")
+    table = Table("tunes", "number", "notes", "play", "copies", title="tunes")
+    known = SOURCE_SEPARATOR.join(map(notes, learned))
+    for name, tunes in (("held out", held_out), ("written", written)):
+        bodies = [notes(tune) for tune in tunes]
+        table.add(
+            tunes=name,
+            number=len(tunes),
+            notes=sum(map(len, bodies)) / len(bodies),
+            play=sum(not faults(tune) for tune in tunes) / len(tunes),
+            copies=sum(copied(known, body) for body in bodies) / len(bodies),
+        )
+    real, ours = table.records
+    table.find("tunes that play", ours["play"], "share", peer="held-out tunes", beside=real["play"], goal=PLAYED,
+               least=PLAYED - 1e-9)  # fmt: skip
+    table.find("tunes that are copies", ours["copies"], "share", peer="held-out tunes", beside=real["copies"],
+               goal=COPIED, least=COPIED)  # fmt: skip
+    table.finish(f"written at temperature {TEMPERATURE:g}; notes: characters of a tune without its head")
+    return 0
+
+
+def notes(tune: str) -> str:
+    """A tune without its head and without blanks."""
+    return "".join("".join(line.split()) for line in tune.split("\n") if not FIELD.fullmatch(line))
+
+
+def copied(known: str, body: str) -> bool:
+    return len(body) > 0 and Copies(known, body).longest(0, len(body)) >= len(body) / 2

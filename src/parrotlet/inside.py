@@ -1,0 +1,336 @@
+"""A writer and a text come in; what goes on inside the network while it reads goes out, as figures over the tokens.
+
+Which unit knows of quotes and line ends, how far its gates are open, what each next token was read from: by attention
+where the network has it, else by what would have been foreseen had another token stood there.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from parrotlet.errors import UsageError
+from parrotlet.runtime.reference import Looked
+from parrotlet.tokenizers import first_ids
+from parrotlet.trace import softmax
+from parrotlet.writer import Writer
+
+Floats = npt.NDArray[np.float64]
+
+MOST_TOKENS = 20_000  # that hidden units are looked at over
+MOST_LINKED = 400  # tokens of which each is compared with all before
+REPLACED_BY = 4  # other tokens that stand in for one
+LEAST_SEEN = 20  # characters for which a trait must hold, and not hold, to be looked for
+LEAST_TOLD = 0.3  # correlation below which a unit is not said to know of a trait
+SHUT, OPEN = 0.1, 0.9  # a gate below and above is shut and open (Karpathy et al. 2015, §4.2)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One value for each token of a text, NaN where there is none; between ``low`` and ``high``."""
+
+    title: str
+    values: tuple[float, ...]
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Links:
+    """For each token of a text how much each token before it counted: (T, T), row t over the columns before t."""
+
+    title: str
+    values: Floats
+    unit: str
+
+
+@dataclass(frozen=True)
+class View:
+    """A text in tokens, as each writes it (they join to the text), and what was found over them."""
+
+    tokens: tuple[str, ...]
+    strips: tuple[Strip, ...] = ()
+    links: Links | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A unit (counted from 0) and the trait of the text that it follows.
+
+    ``correlation``: Pearson's, on the second half of the text; the unit was chosen on the first.
+    """
+
+    trait: str
+    unit: int
+    correlation: float
+
+
+def surprise(writer: Writer, text: str) -> View:
+    """The bits that each token costs: how little the network expected it."""
+    ids, tokens = _read(writer, text, MOST_TOKENS)
+    logits = _foreseen(writer, ids)  # (T, V)
+    bits = [-math.log2(max(softmax(row)[id], 1e-300)) for row, id in zip(logits, ids.tolist(), strict=True)]
+    return View(tokens, (Strip("bits of surprise", tuple(bits), 0.0, 8.0),))
+
+
+def activations(writer: Writer, text: str, layer: int | None = None) -> Floats:
+    """What each hidden unit holds after each token: (T, U).
+
+    ``layer``: which recurrent layer of a network that carries its state, from 0 (None: the last). Of other networks it
+    is what enters the output layer.
+    """
+    ids, _ = _read(writer, text, MOST_TOKENS)
+    before = writer.opening(ids)
+    if _carries_on(writer):
+        return _layer(writer, np.concatenate((before, ids)), layer).hidden[len(before) :].astype(np.float64)
+    if layer is not None:
+        raise UsageError("layer: only a network that carries its state shows its layers one by one")
+    features, _ = writer.readable().features(np.concatenate((before, ids))[None])
+    return features[0, len(before) :].astype(np.float64)
+
+
+def units(writer: Writer, text: str, chosen: Sequence[int], layer: int | None = None) -> View:
+    """The values of some hidden units over a text."""
+    _, tokens = _read(writer, text, MOST_TOKENS)
+    values = activations(writer, text, layer)
+    for unit in chosen:
+        if isinstance(unit, bool) or not isinstance(unit, int) or not 0 <= unit < values.shape[1]:
+            raise UsageError(f"unit {unit!r}: this layer has the units 0 to {values.shape[1] - 1}")
+    size = 1.0 if _carries_on(writer) else float(np.abs(values).max(initial=1e-9))
+    strips = [Strip(f"unit {unit}", tuple(values[:, unit].tolist()), -size, size) for unit in chosen]
+    return View(tokens, tuple(strips))
+
+
+def detectors(writer: Writer, text: str, layer: int | None = None) -> list[Detector]:
+    """For each trait of a text the unit that follows it best, the surest first; what none follows is left out.
+
+    Looked for on the first half of the text and told by the second, so that chance is not taken for knowledge.
+    """
+    _, tokens = _read(writer, text, MOST_TOKENS)
+    values, middle = activations(writer, text, layer), len(tokens) // 2
+    found = []
+    for name, trait in traits(tokens).items():
+        if not _varies(trait[:middle]) or not _varies(trait[middle:]):
+            continue
+        first = _correlations(values[:middle], trait[:middle])
+        unit = int(np.abs(first).argmax())
+        second = float(_correlations(values[middle:, unit : unit + 1], trait[middle:])[0])
+        if abs(second) >= LEAST_TOLD and second * first[unit] > 0:
+            found.append(Detector(name, unit, second))
+    return sorted(found, key=lambda each: -abs(each.correlation))
+
+
+def gates(writer: Writer, text: str, layer: int | None = None, unit: int | None = None) -> View:
+    """How far the gates of a layer are open after each token: of one unit, or on the mean of all (None)."""
+    ids, tokens = _read(writer, text, MOST_TOKENS)
+    before = writer.opening(ids)
+    opened = _gates(writer, np.concatenate((before, ids)), layer)
+    strips, notes = [], []
+    for name, values in opened.items():
+        values = values[len(before) :]
+        if unit is not None and not 0 <= unit < values.shape[1]:
+            raise UsageError(f"unit {unit!r}: this layer has the units 0 to {values.shape[1] - 1}")
+        shown = values.mean(1) if unit is None else values[:, unit]
+        low, high = (float(shown.min()), float(shown.max())) if unit is None else (0.0, 1.0)
+        title = f"{name} gate" + (
+            f", mean of all units, {low:.2f} to {high:.2f}" if unit is None else f" of unit {unit}"
+        )
+        strips.append(Strip(title, tuple(shown.tolist()), low, high))
+        shut, held = (values < SHUT).mean(0), (values > OPEN).mean(0)
+        most = int(held.argmax())
+        notes.append(
+            f"{name} gate: {shut.mean():.0%} of the time below {SHUT}, {held.mean():.0%} above {OPEN}; "
+            f"unit {most} is open the most ({held[most]:.0%})"
+        )
+    return View(tokens, tuple(strips), notes=tuple(notes))
+
+
+def saturation(writer: Writer, text: str, layer: int | None = None) -> dict[str, Floats]:
+    """Of each gate by name: for each unit the share of the text where it is shut and where it is open, (U, 2).
+
+    A point far to the right in Karpathy et al. 2015, figure 3, is a unit that is nearly always open: a forget gate that
+    remembers for long.
+    """
+    ids, _ = _read(writer, text, MOST_TOKENS)
+    opened = _gates(writer, np.concatenate((writer.opening(ids), ids)), layer)
+    return {name: np.stack([(each < SHUT).mean(0), (each > OPEN).mean(0)], 1) for name, each in opened.items()}
+
+
+def attention(writer: Writer, text: str) -> View:
+    """From which tokens each one was read, by the weights of the network's attention; each row sums to 1."""
+    network = writer.settings.network
+    if not network.attention or network.context is None:
+        raise UsageError("this network has no attention: influence shows for every network what a token was read from")
+    ids, tokens = _read(writer, text, MOST_LINKED)
+    read = np.concatenate((writer.opening(ids), ids))
+    runtime, shift = writer.readable(), len(read) - len(ids)
+    values = np.zeros((len(ids), len(ids)))
+    for t in range(len(ids)):
+        last = t + shift  # ids that stand before this token
+        begin = max(0, last - network.context)
+        if begin == last:
+            continue
+        weights = runtime.attention(read[None, begin:last])[0]
+        for place, weight in enumerate(weights.tolist(), begin - shift):
+            if place >= 0:
+                values[t, place] = weight
+    return View(tokens, links=Links("attention", values, "share"))
+
+
+def influence(writer: Writer, text: str) -> View:
+    """How much each token bears on those after it, in bits, for every network.
+
+    Each token is replaced by the others that were likeliest in its place, and the text read on: the divergence
+    (Kullback and Leibler 1951) of what was foreseen from what then is, averaged by how likely they were.
+    """
+    ids, tokens = _read(writer, text, MOST_LINKED)
+    before = writer.opening(ids)
+    read = np.concatenate((before, ids))
+    usual = _foreseen(writer, ids)  # (T, V)
+    expected = np.stack([softmax(row) for row in usual])
+    never = [*writer.tokenizer.unwritable, writer.tokenizer.stop]
+    values = np.zeros((len(ids), len(ids)))
+    for place, id in enumerate(ids.tolist()[:-1]):
+        chances = expected[place].copy()
+        chances[[*never, id]] = 0.0
+        others = np.argsort(-chances, kind="stable")[:REPLACED_BY]
+        others = others[chances[others] > 0]
+        if not len(others):
+            continue
+        changed = np.repeat(read[None], len(others), axis=0)  # (R, T')
+        changed[:, len(before) + place] = others
+        logits, _ = writer.runtime.read(changed[:, :-1])  # (R, T' - 1, V)
+        shares = chances[others] / chances[others].sum()
+        for t in range(place + 1, len(ids)):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                for share, row in zip(shares, logits[:, len(before) + t - 1], strict=True):
+                    terms = expected[t] * np.log2(expected[t] / np.maximum(softmax(row), 1e-300))
+                    values[t, place] += share * float(np.where(expected[t] > 0, terms, 0.0).sum())
+    return View(tokens, links=Links("influence", np.maximum(values, 0.0), "bits"))
+
+
+def traits(tokens: Sequence[str]) -> dict[str, Floats]:
+    """What can be said of each token's last character by looking at the text alone, by name: (T,) each."""
+    text = "".join(tokens)
+    ends = np.cumsum([len(token) for token in tokens]) - 1
+    return {name: np.array(look(text), np.float64)[np.maximum(ends, 0)] for name, look in TRAITS.items()}
+
+
+def _inside_quotes(text: str) -> list[float]:
+    found, inside = [], False
+    for sign in text:
+        inside = not inside if sign == '"' else (sign == "“" or (inside and sign != "”"))
+        found.append(float(inside))
+    return found
+
+
+def _inside_brackets(text: str) -> list[float]:
+    found, depth = [], 0
+    for sign in text:
+        depth = max(0, depth + (sign in "([{") - (sign in ")]}"))
+        found.append(float(depth > 0))
+    return found
+
+
+def _since(pattern: str) -> Callable[[str], list[float]]:
+    """How many characters ago a sign stood, in steps that grow smaller."""
+
+    def look(text: str) -> list[float]:
+        found, count = [], 0
+        for sign in text:
+            count = 0 if re.match(pattern, sign) else count + 1
+            found.append(math.log1p(count))
+        return found
+
+    return look
+
+
+def _where(holds: Callable[[str], bool]) -> Callable[[str], list[float]]:
+    return lambda text: [float(holds(sign)) for sign in text]
+
+
+def _line_end_next(text: str) -> list[float]:
+    return [float(sign == "\n") for sign in text[1:]] + [0.0]
+
+
+def _sentence_end_next(text: str) -> list[float]:
+    return [float(sign in ".!?") for sign in text[1:]] + [0.0]
+
+
+TRAITS: Mapping[str, Callable[[str], list[float]]] = {
+    "inside quotes": _inside_quotes,
+    "inside brackets": _inside_brackets,
+    "at a line end": _where(lambda sign: sign == "\n"),
+    "a line end comes next": _line_end_next,
+    "how far into the line": _since(r"\n"),
+    "how far into the sentence": _since(r"[.!?]"),
+    "how far into the word": _since(r"\W"),
+    "the end of a sentence comes next": _sentence_end_next,
+    "between words": _where(str.isspace),
+    "capital letters": _where(str.isupper),
+    "digits": _where(str.isdigit),
+    "vowels": _where(lambda sign: sign.lower() in "aeiou"),
+}
+
+
+def _varies(trait: Floats) -> bool:
+    rest = np.unique(trait)
+    return len(rest) > 2 or (len(rest) == 2 and min((trait == each).sum() for each in rest) >= LEAST_SEEN)
+
+
+def _correlations(values: Floats, trait: Floats) -> Floats:
+    """Pearson's correlation of each column with a trait: (T, U), (T,) → (U,); 0 where one does not vary."""
+    centred, wanted = values - values.mean(0), trait - trait.mean()
+    sizes = np.sqrt((centred**2).sum(0) * (wanted**2).sum())
+    return np.asarray(np.divide(wanted @ centred, sizes, out=np.zeros(values.shape[1]), where=sizes > 0))
+
+
+def _read(writer: Writer, text: str, most: int) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """The ids of a text and what each writes; raises UsageError for one that is empty or too long."""
+    if not isinstance(text, str):
+        raise UsageError(f"text must be a text, not {type(text).__name__}")
+    ids = np.asarray(writer.tokenizer.encode(text), np.int64)
+    if not len(ids):
+        raise UsageError("there is nothing to look at: the text is empty")
+    if len(ids) > most:
+        raise UsageError(f"the text has {len(ids):,} tokens; this looks at no more than {most:,}: give a part of it")
+    decoder = writer.tokenizer.decoder()
+    pieces = [decoder.push((id,)) for id in ids.tolist()]
+    return ids, (*pieces[:-1], pieces[-1] + decoder.flush())
+
+
+def _foreseen(writer: Writer, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """The logits before each of these ids, (T, V)."""
+    before = writer.opening(ids)
+    if not len(before):
+        before = first_ids(writer.tokenizer)
+    logits, _ = writer.runtime.read(np.concatenate((before, ids))[None, :-1])  # (1, T' - 1, V)
+    return logits[0, len(before) - 1 :]
+
+
+def _carries_on(writer: Writer) -> bool:
+    """Whether the network has recurrent layers that carry a state from token to token."""
+    network = writer.settings.network
+    return network.context is None and network.kind != "convolution"
+
+
+def _layer(writer: Writer, ids: npt.NDArray[np.int64], layer: int | None) -> Looked:
+    found = writer.readable().looked_into(ids)
+    if layer is not None and (isinstance(layer, bool) or not 0 <= layer < len(found)):
+        raise UsageError(f"layer {layer!r}: this network has the layers 0 to {len(found) - 1}")
+    return found[-1 if layer is None else layer]
+
+
+def _gates(writer: Writer, ids: npt.NDArray[np.int64], layer: int | None) -> dict[str, npt.NDArray[np.float32]]:
+    if not _carries_on(writer):
+        raise UsageError(
+            "gates are shown of networks that carry a state from token to token; units and influence of all"
+        )
+    found = _layer(writer, ids, layer).gates
+    if not found:
+        raise UsageError("this network has no gates: only lstm and gru have them")
+    return found

@@ -1,0 +1,108 @@
+"""Texts of tunes or chords come in; books of tunes and MIDI files go out, made by tools that are kept elsewhere."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from parrotlet.container import write_atomically
+from parrotlet.corpus.tunes import FIELD
+from parrotlet.errors import ParrotletError
+
+CHORD = re.compile(r"\d{1,3}(?:\.\d{1,3})*")
+PITCHES = range(128)
+VOICE, LOUDNESS = 19, 80  # General MIDI's church organ; of 127
+TEMPO = 600_000  # microseconds of a quarter note: 100 a minute
+SECONDS = 60  # that a tool may take
+MOST_FILES = 1000
+
+
+def tune_book(texts: Sequence[str]) -> str:
+    """Tunes in ABC notation, numbered from 1, an empty line between two."""
+    return "\n".join(f"X:{number}\n{_body(text)}\n" for number, text in enumerate(texts, 1))
+
+
+def _body(text: str) -> str:
+    """A tune's lines, none empty (it would end the tune) and none that numbers it."""
+    return "\n".join(line.strip() for line in text.split("\n") if line.strip() and not line.startswith("X:"))
+
+
+def write_tunes(texts: Sequence[str], path: Path) -> list[str]:
+    """A book of tunes (.abc)."""
+    write_atomically(path, [tune_book(texts).encode()])
+    return []
+
+
+def faults(tune: str) -> list[str]:
+    """What abc2midi finds wrong with a tune; none where it plays. ParrotletError where abc2midi is not installed."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _played(tune, Path(folder) / "tune.mid")
+
+
+def write_midi(texts: Sequence[str], path: Path) -> list[str]:
+    """A MIDI file for each text: of tunes in ABC notation, or of chords such as 60.64.67, a quarter note each."""
+    if len(texts) > MOST_FILES:
+        raise ParrotletError(f"{len(texts)} texts are more MIDI files than the {MOST_FILES} that are made at once")
+    places = [path] if len(texts) == 1 else [path.with_stem(f"{path.stem}-{n}") for n in range(1, len(texts) + 1)]
+    notes = []
+    for text, place in zip(texts, places, strict=True):
+        if any((field := FIELD.match(line)) and field[1] == "K" for line in text.split("\n")):
+            with tempfile.TemporaryDirectory() as folder:
+                made = Path(folder) / "tune.mid"
+                found = _played(text, made)
+                if not made.is_file():
+                    raise ParrotletError(f"abc2midi made nothing of a tune: {found[0] if found else 'no notes'}")
+                write_atomically(place, [made.read_bytes()])
+            notes += [f"{place.name}: {fault}" for fault in found[:1]]
+        else:
+            write_atomically(place, [_chords(text)])
+    return notes
+
+
+def _played(tune: str, target: Path) -> list[str]:
+    """Runs abc2midi; the errors that it tells, without their place in the file."""
+    program = shutil.which("abc2midi")
+    if program is None:
+        raise ParrotletError("tunes become MIDI by abc2midi, which is not installed: apt install abcmidi (or an .abc)")
+    source = target.with_suffix(".abc")
+    source.write_text(tune_book([tune]), encoding="utf-8")
+    try:
+        done = subprocess.run(
+            [program, str(source), "-o", str(target)], capture_output=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return [f"abc2midi took more than {SECONDS} seconds"]
+    told = (done.stdout + done.stderr).decode("utf-8", "replace").splitlines()
+    errors = [line.partition(" : ")[2] or line for line in told if line.startswith("Error")]
+    return errors or ([] if done.returncode == 0 and target.is_file() else ["abc2midi made nothing of it"])
+
+
+def _chords(text: str) -> bytes:
+    """Chords between blanks as a MIDI file: each sounds for a quarter note."""
+    chords = []
+    for word in text.split():
+        pitches = [int(pitch) for pitch in word.split(".")] if CHORD.fullmatch(word) else []
+        if not pitches or any(pitch not in PITCHES for pitch in pitches):
+            raise ParrotletError(f"{word[:40]!r} is no chord: pitches from 0 to 127 joined by points, such as 60.64.67")
+        chords.append(sorted(set(pitches)))
+    if not chords:
+        raise ParrotletError("there is nothing to play: no chord was written")
+    try:
+        import mido
+    except ModuleNotFoundError:
+        raise ParrotletError("chords become MIDI by mido: pip install 'parrotlet[music]'") from None
+    file = mido.MidiFile()
+    track = mido.MidiTrack()
+    file.tracks.append(track)
+    track.append(mido.MetaMessage("set_tempo", tempo=TEMPO))
+    track.append(mido.Message("program_change", program=VOICE))
+    for pitches in chords:
+        track += [mido.Message("note_on", note=pitch, velocity=LOUDNESS) for pitch in pitches]
+        for place, pitch in enumerate(pitches):
+            track.append(mido.Message("note_off", note=pitch, time=0 if place else file.ticks_per_beat))
+    with tempfile.TemporaryFile() as made:
+        file.save(file=made)
+        made.seek(0)
+        return made.read()
