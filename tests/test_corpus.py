@@ -80,7 +80,15 @@ WRITERS: dict[str, tuple[str, Callable[[Path, list[str]], object]]] = {
     "json": (".json", lambda path, items: put(path, json.dumps([{"text": item} for item in items], indent=1))),
     "jsonl": (".jsonl", lambda path, items: put(path, "\n".join(json.dumps({"text": item}) for item in items))),
     "parquet": (".parquet", write_parquet),
+    "abc": (".abc", lambda path, items: put(path, "".join(f"X:{n}\n{each}\n\n" for n, each in enumerate(items)))),
 }
+
+
+def as_tunes(items: list[str]) -> list[str]:
+    """What is no tune is not read from a book of tunes: so each item becomes the notes of one."""
+    return ["K:C\nc" + "".join(sign for sign in item if sign not in "%\\:" and not sign.isspace()) for item in items]
+
+
 ONE_LINE = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=40)
 ITEMS = st.lists(ONE_LINE.filter(lambda text: bool(text.strip()) and text[0] != "\ufeff"), min_size=1, max_size=12)
 
@@ -88,6 +96,7 @@ ITEMS = st.lists(ONE_LINE.filter(lambda text: bool(text.strip()) and text[0] != 
 def reader_keeps_everything(name: str, reader: Reader, folder: Path, items: list[str]) -> None:
     suffix, write = WRITERS[name]
     path = folder / f"items{suffix}"
+    items = as_tunes(items) if name == "abc" else items
     write(path, items)
     reading = reader(Source(path.name, path, suffix), CorpusSettings(form="lines", encoding="utf-8"))
     first = [list(document.pieces) for document in reading.documents()]
@@ -563,3 +572,44 @@ def test_python_lists() -> None:
             from_texts(wrong)  # type: ignore[arg-type]
     with pytest.raises(ParrotletError):
         from_texts([])
+
+
+POSTS = """author,text
+A,"Read this &amp; that: https://t.co/abc"
+B,@you .@me hello there #fun
+A,RT @you: no
+B,https://t.co/x
+A,"mail a@b.de, 5 #1 &lt;3"
+"""
+
+
+@pytest.mark.parametrize(
+    ("clean", "wanted"),
+    [
+        (("links",), ["Read this &amp; that:", "@you .@me hello there #fun", "RT @you: no", "mail a@b.de, 5 #1 &lt;3"]),
+        (
+            ("entities", "links", "retweets"),
+            ["Read this & that:", "@you .@me hello there #fun", "mail a@b.de, 5 #1 <3"],
+        ),
+        (
+            ("mentions", "hashtags", "links", "retweets", "entities"),
+            ["Read this & that:", "hello there", "mail a@b.de, 5 <3"],
+        ),
+    ],
+)
+def test_posts_are_cleaned(tmp_path, clean, wanted):
+    (tmp_path / "posts.csv").write_text(POSTS, encoding="utf-8")
+    settings = CorpusSettings(column="text", labels=("author",), clean=clean)
+    corpus = open_corpus([tmp_path / "posts.csv"], settings)
+    found = [(document.text, document.labels["author"]) for document in corpus.documents()]
+    assert [text for text, _ in found] == wanted and found[0][1] == "A"
+    assert any("1 document of nothing but links and the like left out" in note for note in corpus.notes)
+    assert any("1 retweet left out" in note for note in corpus.notes) == ("retweets" in clean)
+
+
+def test_a_long_text_is_cleaned_piece_by_piece_and_as_often_as_wanted(tmp_path):
+    (tmp_path / "long.txt").write_text("see https://a.b/c for more &amp; so\n" * 50, encoding="utf-8")
+    corpus = open_corpus([tmp_path / "long.txt"], CorpusSettings(form="text", clean=("links", "entities")))
+    for _ in range(2):
+        (document,) = corpus.documents()
+        assert document.text == "see for more & so\n" * 50

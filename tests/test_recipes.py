@@ -17,6 +17,9 @@ POEMS = "".join(chr(0x4E00 + n * n % 300) + ("\n" if n % 6 == 5 else "") for n i
 STROKES = "".join(" ".join(f"{k * n % 9},{k % 5},{int(k == n % 7)}" for k in range(9)) + "\n" for n in range(200))
 TUNES = "".join(f"X:{n}\nT:Walk {n}\nK:{'CDG'[n % 3]}\n" + "cdefgab"[n % 7] * 4 + "|gab|\n\n" for n in range(150))
 CHORALES = "".join(" ".join(f"{48 + k * n % 5}.{60 + k}.{64 + n % 3}" for k in range(9)) + "\n" for n in range(150))
+POSTS = "author,text\n" + "".join(
+    f"{'AB'[n % 2]},the cat {n} sat on mat {n * n % 13} https://t.co/{n}\n" for n in range(150)
+)
 TALK = "".join(f"Where is cat {n}?\tOn mat {n * n % 13}.\n" for n in range(150))
 
 # For each recipe: the name and the content of a small file of its form, and a real file of that form.
@@ -36,6 +39,7 @@ MADE = {
     "strokes": ("strokes.txt", STROKES, "strokes/kanji_strokes.txt"),
     "syllables": ("book.txt", LINES, "king_lear/king_lear.txt"),
     "textgenrnn": ("titles.txt", LINES, "textgenrnn/hacker_news_2000.txt"),
+    "tweets": ("posts.csv", POSTS, "tweets/election_tweets_2016.csv"),
     "titles": ("titles.txt", LINES, "textgenrnn/hacker_news_2000.txt"),
     "tunes": ("tunes.abc", TUNES, "abc_nottingham/nottingham.abc"),
 }

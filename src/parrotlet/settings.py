@@ -11,6 +11,7 @@ from parrotlet.errors import UsageError, nearest
 HOTTEST = 100.0
 
 Level = Literal["char", "word", "byte", "bpe", "symbol", "textgenrnn-word"]
+Cleaning = Literal["links", "mentions", "hashtags", "entities", "retweets"]
 Form = Literal["auto", "text", "lines"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -39,6 +40,9 @@ class CorpusSettings(Section):
     template: str | None = Field(None, description='builds a text from fields: "Recipe for {title} | {directions}"')
     dialogue: bool = Field(
         False, description="read questions and answers, messages or speakers' lines as conversations, to chat with"
+    )
+    clean: tuple[Cleaning, ...] = Field(
+        (), description="leave out of posts: links, mentions, hashtags, retweets; entities: &amp; becomes &"
     )
     header: bool | None = Field(None, description="whether a table's first row names the columns; none means look")
 

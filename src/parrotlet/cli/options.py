@@ -73,7 +73,7 @@ def corpus_like(writer: "Writer", sources: list[str], form: str | None = None, h
     from parrotlet.settings import CorpusSettings, check
 
     learned = writer.settings.corpus
-    settings: dict[str, Any] = {"form": form or writer.card.form, "dialogue": learned.dialogue}
+    settings: dict[str, Any] = {"form": form or writer.card.form, "dialogue": learned.dialogue, "clean": learned.clean}
     if header is not None:
         settings["header"] = header
     if not learned.dialogue and not any(PLAIN.search(source) for source in sources):

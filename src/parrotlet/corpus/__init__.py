@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from parrotlet.corpus.cleaning import cleaned
 from parrotlet.corpus.dialogues import read_dialogue
 from parrotlet.corpus.documents import PIECE, Corpus, Document, LeftOut, Reading, Shape, from_texts, whole
 from parrotlet.corpus.encodings import NotText
@@ -82,9 +83,9 @@ def _look(word: str, settings: CorpusSettings, passed_by: list[str]) -> list[Loo
 
 
 def _looked_at(source: Source, settings: CorpusSettings) -> Reading:
-    if settings.dialogue:
-        return read_dialogue(source, settings)
-    return READERS[kind_of(source, settings)](source, settings)
+    read = read_dialogue if settings.dialogue else READERS[kind_of(source, settings)]
+    reading = read(source, settings)
+    return cleaned(reading, settings.clean) if settings.clean else reading
 
 
 def _same_form(looked_at: Sequence[Looked], settings: CorpusSettings) -> list[Reading]:
