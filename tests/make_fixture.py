@@ -4,11 +4,12 @@ The weights come from a fixed generator; the texts it must write are stored in i
 """
 
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from parrotlet.bundle import FORMAT, Bundle, Card, Evaluation
+from parrotlet.bundle import FORMAT, Bundle, Card, Evaluation, load_bundle
 from parrotlet.runtime import expected_shapes
 from parrotlet.settings import Settings
 from parrotlet.tokenizers import train_tokenizer
@@ -19,7 +20,8 @@ TEXT = "the parrot said: hello, world! the parrot said it again.\n" * 3
 
 
 def make() -> Bundle:
-    settings = Settings.model_validate({"network": {"hidden": 8, "embedding": 4, "layers": 2, "layer_norm": True}})
+    # large enough for one matrix in bytes, which is what format 2 has beyond format 1
+    settings = Settings.model_validate({"network": {"hidden": 32, "embedding": 4, "layers": 1, "layer_norm": True}})
     tokenizer = train_tokenizer([TEXT], settings.tokenizer)
     rng = np.random.default_rng(1)
     weights = {
@@ -44,18 +46,20 @@ def make() -> Bundle:
         history=history,
         notes=("a fixture: the weights are random",),
     )
-    bundle = Bundle(weights, settings, tokenizer, card)
+    with tempfile.TemporaryDirectory() as folder:
+        Bundle(weights, settings, tokenizer, card).save(Path(folder) / "model.safetensors", compact=True)
+        bundle = load_bundle(Path(folder) / "model.safetensors")
     writer = Writer(bundle, "numpy")
     report = {
         "written": writer.generate(2, "the ", length=20, seed=7, temperature=0.8),
         "next": writer.next_tokens("the par", 3),
         "bits_per_character": writer.score(TEXT).bits_per_character,
     }
-    return Bundle(weights, settings, tokenizer, card, report)
+    return Bundle(bundle.weights, settings, tokenizer, card, report)
 
 
 if __name__ == "__main__":
     if FIXTURE.exists() and "--again" not in sys.argv:
         sys.exit(f"{FIXTURE} is there already; files of its kind may be in use. --again overwrites it")
-    make().save(FIXTURE)
+    make().save(FIXTURE, compact=True)
     print(f"{FIXTURE}: {FIXTURE.stat().st_size} bytes")

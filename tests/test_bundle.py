@@ -89,9 +89,11 @@ def test_the_same_bundle_gives_the_same_bytes_and_is_read_by_safetensors(saved: 
         assert set(file.metadata()) == {"parrotlet.format", "settings", "tokenizer", "card", "report"}
 
 
-def test_the_fixture_of_format_1_loads_for_ever() -> None:
-    assert FIXTURE.stat().st_size < 20_000
-    writer = load(FIXTURE, "numpy")
+@pytest.mark.parametrize("number", range(1, parrotlet.bundle.FORMAT + 1))
+def test_the_fixture_of_each_format_loads_for_ever(number: int) -> None:
+    fixture = FIXTURE.with_name(f"format{number}.safetensors")
+    assert fixture.stat().st_size < 25_000
+    writer = load(fixture, "numpy")
     report = writer.bundle.report
     assert writer.card.trained_on == "a made-up text"
     assert writer.generate(2, "the ", length=20, seed=7, temperature=0.8) == report["written"]
@@ -100,6 +102,54 @@ def test_the_fixture_of_format_1_loads_for_ever() -> None:
     assert values == pytest.approx([value for _, value in report["next"]], rel=1e-4)
     text = "the parrot said: hello, world! the parrot said it again.\n" * 3
     assert writer.score(text).bits_per_character == pytest.approx(report["bits_per_character"], rel=1e-5)
+
+
+COMPACT = {"kind": "lstm", "hidden": 128, "embedding": 64}
+
+
+def test_a_compact_file_is_small_and_hardly_worse(tmp_path: Path) -> None:
+    bundle, whole, small = make_bundle(COMPACT), tmp_path / "whole.safetensors", tmp_path / "small.safetensors"
+    bundle.save(whole)
+    bundle.save(small, compact=True)
+    assert small.stat().st_size < 0.35 * whole.stat().st_size
+    again = load_bundle(small)
+    for name, values in bundle.weights.items():
+        assert again.weights[name].dtype == np.float32 and again.weights[name].shape == values.shape
+        if values.size < parrotlet.bundle.LEAST_COMPACTED:
+            assert np.array_equal(again.weights[name], values)
+        else:  # at most half a step of its row
+            steps = np.abs(values).max(axis=1, keepdims=True) / 127
+            assert (np.abs(again.weights[name] - values) <= 0.5001 * steps).all()
+    assert not np.array_equal(again.weights["layers.0.weight_hh_l0"], bundle.weights["layers.0.weight_hh_l0"])
+    second = tmp_path / "second.safetensors"
+    again.save(second, compact=True)
+    for name, values in load_bundle(second).weights.items():
+        np.testing.assert_allclose(values, again.weights[name], rtol=1e-6)  # to compact it twice loses nothing more
+    with safe_open(small, framework="numpy") as file:
+        assert file.get_tensor("layers.0.weight_hh_l0").dtype == np.int8
+
+
+@pytest.mark.parametrize(
+    "attack", ["scales are missing", "scales of another shape", "scales in bytes", "endless scales"]
+)
+def test_a_compact_file_without_sound_scales_is_one_clear_line(tmp_path: Path, attack: str) -> None:
+    path, name = tmp_path / "model.safetensors", "layers.0.weight_hh_l0"
+    make_bundle(COMPACT).save(path, compact=True)
+    header, body = pieces_of(path)
+    scales = header[name + ".scales"]
+    begin, end = scales["data_offsets"]
+    if attack == "scales are missing":
+        header["other"] = header.pop(name + ".scales")
+    elif attack == "scales of another shape":
+        scales["shape"] = [scales["shape"][0] // 2, 2]
+    elif attack == "scales in bytes":
+        scales["dtype"], scales["shape"] = "I8", [end - begin]
+    else:
+        body = body[:begin] + np.full((end - begin) // 4, 3e38, np.float32).tobytes() + body[end:]
+    rewrite(path, header, body)
+    assert (
+        "not finite" in error_of(path) if attack == "endless scales" else "have no scales beside it" in error_of(path)
+    )
 
 
 def test_the_writer_saves_what_it_holds(saved: Path, tmp_path: Path) -> None:
@@ -112,8 +162,8 @@ def test_an_older_format_is_brought_up_to_date(saved: Path, monkeypatch: pytest.
         card = {**parts["card"], "notes": ["renewed"]}
         return {**parts, "card": card}
 
-    monkeypatch.setattr(parrotlet.bundle, "FORMAT", 2)
-    monkeypatch.setattr(parrotlet.bundle, "MIGRATIONS", {1: rename})
+    monkeypatch.setattr(parrotlet.bundle, "FORMAT", 3)
+    monkeypatch.setattr(parrotlet.bundle, "MIGRATIONS", {1: rename, 2: lambda parts: parts})
     assert load_bundle(saved).card.notes == ("renewed",)
 
 
@@ -292,7 +342,7 @@ def test_a_safetensors_file_of_something_else_is_told(saved: Path) -> None:
         assert "something else" in error_of(saved)
 
 
-@pytest.mark.parametrize("number", ["2", "999999999"])
+@pytest.mark.parametrize("number", ["3", "999999999"])
 def test_a_file_of_a_newer_version_is_told(saved: Path, number: str) -> None:
     header, body = pieces_of(saved)
     header["__metadata__"]["parrotlet.format"] = number

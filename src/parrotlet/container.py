@@ -25,8 +25,9 @@ import numpy.typing as npt
 
 from parrotlet.errors import ParrotletError, nearest_file
 
-FloatArray = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]  # float32 or int8
 FORMAT_KEY = "parrotlet.format"
+KINDS: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I8": np.dtype("i1")}
 HEADER_LIMIT = 32 << 20  # bytes; a vocabulary of a million words takes about 20 MB
 SKELETON_LIMIT = 256 << 10  # bytes of the header outside strings; 200 arrays take about 10 kB
 STRING_LIMIT = 16_384  # strings in the header; each array takes four
@@ -43,11 +44,12 @@ FOREIGN = {
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself: metadata texts, and each array's shape with its range of bytes in the file."""
+    """What a file says of itself: metadata texts, and each array's shape, kind and range of bytes in the file."""
 
     metadata: dict[str, str]
     shapes: dict[str, tuple[int, ...]]
     ranges: dict[str, tuple[int, int]]
+    kinds: dict[str, str]  # a key of KINDS
 
 
 def parse_json(text: str | bytes, what: str) -> Any:
@@ -110,7 +112,7 @@ def _neighbour(path: Path) -> str:
 
 
 def read_header(file: BinaryIO, name: str) -> Header:
-    """The checked header: float32 arrays that tile the file without holes or overlaps."""
+    """The checked header: arrays of KINDS that tile the file without holes or overlaps."""
     size = os.fstat(file.fileno()).st_size
     if size == 0:
         raise ParrotletError(f"{name} is empty")
@@ -133,12 +135,12 @@ def read_header(file: BinaryIO, name: str) -> Header:
         raise ParrotletError(f"the header of {name} is malformed: metadata must be texts")
     if FORMAT_KEY not in metadata:
         raise ParrotletError(f"{name} is a safetensors file of something else, not a model of parrotlet")
-    shapes, ranges = {}, {}
+    shapes, ranges, kinds = {}, {}, {}
     for array, entry in data.items():
-        shapes[array], (begin, end) = _entry(entry, array, name)
+        shapes[array], (begin, end), kinds[array] = _entry(entry, array, name)
         ranges[array] = (8 + length + begin, 8 + length + end)
     _check_tiling(ranges, 8 + length, size, name)
-    return Header(metadata, shapes, ranges)
+    return Header(metadata, shapes, ranges, kinds)
 
 
 def _check_skeleton(raw: bytes, name: str) -> None:
@@ -154,7 +156,7 @@ def _check_skeleton(raw: bytes, name: str) -> None:
         raise ParrotletError(f"the header of {name} is malformed: it names too many arrays for a model of parrotlet")
 
 
-def _entry(entry: Any, array: str, name: str) -> tuple[tuple[int, ...], tuple[int, int]]:
+def _entry(entry: Any, array: str, name: str) -> tuple[tuple[int, ...], tuple[int, int], str]:
     bad = ParrotletError(f"the header of {name} is malformed at the array {array[:80]!r}")
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise bad
@@ -164,14 +166,15 @@ def _entry(entry: Any, array: str, name: str) -> tuple[tuple[int, ...], tuple[in
             raise bad
     if len(offsets) != 2 or len(shape) > 8 or offsets[0] > offsets[1]:
         raise bad
-    if entry["dtype"] != "F32":
-        raise ParrotletError(f"{name}: the array {array[:80]!r} must be of type F32, not {str(entry['dtype'])[:20]!r}")
+    kind = entry["dtype"]
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ParrotletError(f"{name}: the array {array[:80]!r} must be of type F32 or I8, not {str(kind)[:20]!r}")
     count = 1
     for n in shape:
         count *= n
-    if 4 * count != offsets[1] - offsets[0]:
+    if KINDS[kind].itemsize * count != offsets[1] - offsets[0]:
         raise bad
-    return tuple(shape), (offsets[0], offsets[1])
+    return tuple(shape), (offsets[0], offsets[1]), kind
 
 
 def _check_tiling(ranges: Mapping[str, tuple[int, int]], begin: int, size: int, name: str) -> None:
@@ -188,27 +191,33 @@ def _check_tiling(ranges: Mapping[str, tuple[int, int]], begin: int, size: int, 
         raise ParrotletError(f"{name} is malformed: {size - position} bytes follow its last array")
 
 
-def read_arrays(file: BinaryIO, header: Header, name: str) -> dict[str, FloatArray]:
+def read_arrays(file: BinaryIO, header: Header, name: str) -> dict[str, Array]:
     """The arrays, read into memory of their own (a mapped file could change or shrink while it is used)."""
-    arrays: dict[str, FloatArray] = {}
+    arrays: dict[str, Array] = {}
     for array, (begin, end) in header.ranges.items():
-        values = np.empty((end - begin) // 4, dtype="<f4")
+        kind = KINDS[header.kinds[array]]
+        values = np.empty((end - begin) // kind.itemsize, dtype=kind)
         file.seek(begin)
         if file.readinto(values.data.cast("B") if len(values) else bytearray()) != end - begin:  # type: ignore[attr-defined]
             raise ParrotletError(f"{name} is cut short")
         if not np.isfinite(values).all():
             raise ParrotletError(f"{name}: the array {array!r} holds numbers that are not finite")
-        arrays[array] = values.astype(np.float32, copy=False).reshape(header.shapes[array])
+        arrays[array] = values.astype(kind.newbyteorder("="), copy=False).reshape(header.shapes[array])
     return arrays
 
 
-def container_chunks(arrays: Mapping[str, FloatArray], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
-    """The bytes of a file, in order: the same arrays and metadata give the same bytes."""
+def container_chunks(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
+    """The bytes of a file, in order: the same arrays and metadata give the same bytes.
+
+    Arrays of float32 come first, so that they begin at multiples of four; then those of int8.
+    """
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     position = 0
-    for name in sorted(arrays):
-        end = position + 4 * arrays[name].size
-        header[name] = {"dtype": "F32", "shape": list(arrays[name].shape), "data_offsets": [position, end]}
+    kinds = {name: "I8" if values.dtype == np.int8 else "F32" for name, values in arrays.items()}
+    order = sorted(arrays, key=lambda name: (kinds[name], name))
+    for name in order:
+        end = position + KINDS[kinds[name]].itemsize * arrays[name].size
+        header[name] = {"dtype": kinds[name], "shape": list(arrays[name].shape), "data_offsets": [position, end]}
         position = end
     raw = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     raw += b" " * (-len(raw) % 8)  # arrays begin at a multiple of eight
@@ -218,8 +227,8 @@ def container_chunks(arrays: Mapping[str, FloatArray], metadata: Mapping[str, st
         )
     yield len(raw).to_bytes(8, "little")
     yield raw
-    for name in sorted(arrays):
-        values = np.ascontiguousarray(arrays[name], dtype="<f4").reshape(-1)
+    for name in order:
+        values = np.ascontiguousarray(arrays[name], dtype=KINDS[kinds[name]]).reshape(-1)
         if len(values):
             yield values.data.cast("B")
 

@@ -262,7 +262,7 @@ class AveragedWriter(Writer):
     def readable(self) -> ReferenceRuntime:
         raise UsageError("an ensemble has no layers of its own: look into its models one by one")
 
-    def save(self, path: Any) -> None:
+    def save(self, path: Any, compact: bool = False) -> None:
         raise UsageError("an ensemble is not one model: save its models, and average them again")
 
 
