@@ -7,11 +7,20 @@ import numpy as np
 import pytest
 
 from parrotlet.bundle import Bundle, Card
+from parrotlet.cli import main
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.runtime import ReferenceRuntime, expected_shapes
 from parrotlet.settings import NetworkSettings, Settings, TokenizerSettings
 from parrotlet.tokenizers import train_tokenizer
-from parrotlet.vectors import PrincipalComponents, cosine_similarity, neighbour_map, text_vectors
+from parrotlet.vectors import (
+    PrincipalComponents,
+    cosine_similarity,
+    nearest_texts,
+    neighbour_map,
+    text_summaries,
+    text_vectors,
+)
+from parrotlet.writer import Writer
 
 TEXTS = ["never gonna", "give you up", "a", "", "never gonna let you down", "run around and desert you"]
 SMALL = {"hidden": 6, "layers": 2, "embedding": 5}
@@ -142,3 +151,35 @@ def test_scikit_learn_gets_the_seed_and_a_perplexity_that_few_texts_allow(monkey
 def test_cosine_similarity():
     likeness = cosine_similarity([1, 0], [[2, 0], [0, 3], [-1, 0], [1, 1], [0, 0]])
     np.testing.assert_allclose(likeness, [1, 0, -1, np.sqrt(0.5), 0])
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_text_is_nearest_to_itself_and_what_is_like_it(network):
+    writer = Writer(a_bundle(NETWORKS[network]))
+    assert text_summaries(writer, TEXTS).shape[0] == len(TEXTS)
+    np.testing.assert_allclose(text_summaries(writer, TEXTS)[1], text_summaries(writer, TEXTS[1:2])[0], atol=1e-6)
+    found = nearest_texts(writer, "give you up", [*TEXTS, "give you up"], 3)
+    assert found[0] == ("give you up", pytest.approx(1)) and len({text for text, _ in found}) == 3
+    assert [value for _, value in found] == sorted((value for _, value in found), reverse=True)
+    with pytest.raises(UsageError, match="there are no other texts"):
+        nearest_texts(writer, "a", [])
+    with pytest.raises(UsageError, match="n must be a whole number from 1, not 0"):
+        nearest_texts(writer, "a", TEXTS, 0)
+
+
+def test_maps_and_neighbours_by_command(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    Writer(a_bundle({"kind": "lstm"})).save(tmp_path / "m.safetensors")
+    table = tmp_path / "texts.csv"
+    table.write_text(
+        "text,kind\n" + "".join(f"{text or 'x'},{n % 2}\n" for n, text in enumerate(TEXTS)), encoding="utf-8"
+    )
+    model = str(tmp_path / "m.safetensors")
+    assert main(["plot", "map", model, str(table), "--by", "kind", "-o", str(tmp_path / "map.png")]) == 0
+    assert (tmp_path / "map.png").stat().st_size > 10_000
+    (tmp_path / "lines.txt").write_text("\n".join(TEXTS), encoding="utf-8")
+    capsys.readouterr()
+    assert main(["nearest", model, str(tmp_path / "lines.txt"), "--text", "give you up", "-n", "2"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == " 1.000  give you up"
+    assert main(["nearest", model, str(tmp_path / "lines.txt"), "--text", "a", "--json"]) == 0
+    assert main(["plot", "map", model, str(tmp_path / "lines.txt"), "-n", "2"]) == 2

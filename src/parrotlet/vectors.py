@@ -13,11 +13,13 @@ from parrotlet.labels import labelled_network
 from parrotlet.runtime import ReferenceRuntime, State, after_last
 from parrotlet.runtime.shapes import features_width
 from parrotlet.tokenizers import first_ids
+from parrotlet.writer import Writer
 
 Floats = NDArray[np.float64]
 
 ROWS = 64  # texts read side by side
 PIECE = 1024  # tokens of a long text read at once
+LOOKED_EVERY, MOST_SUMMARISED = 8, 2000  # tokens between two looks at a state, and of a text in all
 PERPLEXITY = 30.0  # of t-SNE, where there are texts enough
 
 
@@ -61,6 +63,43 @@ def _windows(runtime: ReferenceRuntime, rows: Sequence[NDArray[np.int64]], conte
     before = after_last([row[:-1] for row in rows], context, runtime.vocabulary_size)  # (B, W)
     features, _ = runtime.features(np.array([row[-1:] for row in rows]), before)
     return features[:, 0]  # (B, F)
+
+
+def text_summaries(writer: Writer, texts: Sequence[str]) -> Floats:
+    """What a network holds on the average while it reads each text: (N, F) float64; quick, and for likeness.
+
+    Of networks that carry a state it is the mean of the last layer's hidden vector, looked at every few tokens: the
+    vector after the last token alone knows little but the last word. Of others it is ``text_vectors``.
+    """
+    network = writer.settings.network
+    if network.context is not None or network.kind == "convolution":
+        return text_vectors(writer.bundle, texts)
+    found = [_mean_state(writer, _ids(writer.bundle, text)) for text in texts]
+    return np.array(found, np.float64).reshape(len(texts), -1)  # (N, H)
+
+
+def _mean_state(writer: Writer, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    state, seen = None, []
+    for start in range(0, min(len(ids), MOST_SUMMARISED), LOOKED_EVERY):
+        _, state = writer.runtime.read(ids[None, start : start + LOOKED_EVERY], state)
+        seen.append(state.hidden[0, -1, 0])
+    return np.asarray(np.mean(seen, axis=0))
+
+
+def nearest_texts(writer: Writer, text: str, others: Sequence[str], n: int = 10) -> list[tuple[str, float]]:
+    """The ``n`` of the other texts that are most like a text, each once, with the cosine, likest first.
+
+    Vectors are taken from the mean of the others, which all texts share.
+    """
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise UsageError(f"n must be a whole number from 1, not {n!r}")
+    kept = list(dict.fromkeys(others))
+    if not kept:
+        raise UsageError("there are no other texts to look among")
+    vectors = text_summaries(writer, [*kept, text])
+    vectors -= vectors[:-1].mean(axis=0)
+    likeness = cosine_similarity(vectors[-1], vectors[:-1])
+    return [(kept[place], float(likeness[place])) for place in np.argsort(-likeness, kind="stable")[:n]]
 
 
 class PrincipalComponents:

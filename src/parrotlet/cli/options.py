@@ -67,13 +67,24 @@ def the_model(model: str | None) -> str:
     raise UsageError(f"which model? Name its file; {what}")
 
 
-def corpus_like(writer: "Writer", sources: list[str], form: str | None = None, header: bool | None = None) -> "Corpus":
+def corpus_like(
+    writer: "Writer",
+    sources: list[str],
+    form: str | None = None,
+    header: bool | None = None,
+    labels: Sequence[str] = (),
+) -> "Corpus":
     """Sources read as the model's own text was: the same form, conversations as such, of a table the same column."""
     from parrotlet.corpus import open_corpus
     from parrotlet.settings import CorpusSettings, check
 
     learned = writer.settings.corpus
-    settings: dict[str, Any] = {"form": form or writer.card.form, "dialogue": learned.dialogue, "clean": learned.clean}
+    settings: dict[str, Any] = {
+        "labels": tuple(labels),
+        "form": form or writer.card.form,
+        "dialogue": learned.dialogue,
+        "clean": learned.clean,
+    }
     if header is not None:
         settings["header"] = header
     if not learned.dialogue and not any(PLAIN.search(source) for source in sources):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from parrotlet.cli.console import as_json as to_json
-from parrotlet.cli.options import AsJson, Model, load, numbers
+from parrotlet.cli.options import AsJson, Header, Model, corpus_like, load, numbers
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Pictures, as PNG or SVG by the suffix.")
 Output = Annotated[str | None, typer.Option("--output", "-o", help="the picture [MODEL-what.png]")]
@@ -80,6 +80,36 @@ def steps(
     path = target(output, model, "steps")
     traced = load(model, prompt).trace(prompt, length=length, n=n, seed=seed, temperature=temperature)
     plot_steps(traced, prompt, path)
+    tell_picture(path, as_json)
+
+
+@app.command()
+def map(
+    model: Model,
+    file: Annotated[str, typer.Argument(metavar="CORPUS", help="the texts")],
+    n: Annotated[int, typer.Option("-n", min=3, max=5000, help="most texts, spread over the corpus")] = 500,
+    by: Annotated[str | None, typer.Option(metavar="COLUMN", help="colour them by this column of labels")] = None,
+    neighbours: Annotated[bool, typer.Option("--tsne", help="by t-SNE (scikit-learn) [principal components]")] = False,
+    header: Header = None,
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """Texts of a corpus as dots, those that a model holds alike near one another."""
+    from parrotlet.plots import plot_map
+    from parrotlet.vectors import PrincipalComponents, neighbour_map, text_summaries
+
+    path = target(output, model, "map")
+    writer = load(model)
+    corpus = corpus_like(writer, [file], "lines", header, [by] if by else [])
+    documents = [*corpus.documents()]
+    documents = documents[:: max(1, len(documents) // n)][:n]
+    texts = [document.text for document in documents]
+    vectors = text_summaries(writer, texts)
+    if neighbours:
+        places, how = neighbour_map(vectors, 2, seed=1)[0], "t-SNE"
+    else:
+        places, how = PrincipalComponents(2).fit_transform(vectors), "the two directions in which they differ most"
+    plot_map(places, texts, [document.labels[by] for document in documents] if by else None, path, how)
     tell_picture(path, as_json)
 
 

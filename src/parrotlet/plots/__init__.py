@@ -2,6 +2,7 @@
 
 from parrotlet.plots.canvas import check_path, label
 from parrotlet.plots.curves import plot_loss, read_histories
+from parrotlet.plots.maps import plot_map
 from parrotlet.plots.steps import plot_steps
 from parrotlet.plots.tokens import heated, plot_next, plot_temperature
 from parrotlet.plots.views import plot_saturation, plot_view
@@ -11,6 +12,7 @@ __all__ = [
     "heated",
     "label",
     "plot_loss",
+    "plot_map",
     "plot_next",
     "plot_saturation",
     "plot_steps",
