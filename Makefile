@@ -16,7 +16,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml setup.py constraints.txt $(wildcard src/parrotlet/runtime/*.[ch] src/parrotlet/networks/kernel/*.[ch])
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]' \
-		pytest pytest-timeout hypothesis mypy ruff build
+		pytest pytest-timeout hypothesis nbclient ipykernel mypy ruff build
 	@touch $@
 
 demo: install
