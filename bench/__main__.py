@@ -22,6 +22,7 @@ ROWS = {
     "corpora": "held-out bits per token on the ten corpora, beside an interpolated n-gram model over the same tokens",
     "labels": "how surely a classifier tells under which label a text was written; a minute a table",
     "chat": "how many trivia questions a network answers after a minute of training on them",
+    "pretrain": "the pretrained model of the package, and what it is worth; 80 minutes",
     "adaptive": "an adaptive softmax beside the full one at 33,000 words: speed, memory, perplexity; 16 minutes",
     "tunes": "how many tunes that were written play, by abc2midi, and how many are copies; 4 minutes",
     "strokes": "how like real drawings those are that were written stroke by stroke; 6 minutes",

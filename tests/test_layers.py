@@ -19,6 +19,7 @@ RANKS = {
     "corpus": 2,
     "tokenizers": 2,
     "recipes": 2,
+    "pretrained": 2,
     "container": 2,
     "sampling": 3,
     "dataset": 3,

@@ -26,6 +26,7 @@ from parrotlet.container import (
     write_atomically,
 )
 from parrotlet.errors import ParrotletError
+from parrotlet.pretrained import found
 from parrotlet.runtime.arithmetic import to_bytes
 from parrotlet.runtime.shapes import expected_shapes
 from parrotlet.settings import Section, Settings
@@ -131,6 +132,7 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
     Raises ParrotletError with one line that names the file: missing, not a model, cut short, changed by accident or by
     intent, or made by a newer version.
     """
+    path = found(path)
     name = os.fspath(path)
     with open_container(path) as file:
         header = read_header(file, name)

@@ -57,12 +57,18 @@ def numbers(text: str, name: str) -> list[float]:
 
 
 def the_model(model: str | None) -> str:
-    """The model that was named, or the only one in the current folder."""
+    """The model that was named, or the only one in the current folder, or where there is none the pretrained one."""
+    from parrotlet.cli.console import tell
+    from parrotlet.pretrained import FILE, PRETRAINED
+
     if model is not None:
         return model
     found = sorted(path.name for path in Path().glob("*.safetensors"))
     if len(found) == 1:
         return found[0]
+    if not found and FILE.is_file():
+        tell([f"there is no model here: the one that comes with parrotlet writes ({PRETRAINED})"])
+        return PRETRAINED
     what = "there are several here: " + ", ".join(found[:5]) if found else "there is none in this folder"
     raise UsageError(f"which model? Name its file; {what}")
 
