@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from parrotlet.corpus.documents import Document, LeftOut, Reading, whole
-from parrotlet.corpus.encodings import Encoding, NotText, decoded, detect
+from parrotlet.corpus.encodings import NotText, decoded, decoded_lines, detect
 from parrotlet.corpus.json_records import values
 from parrotlet.corpus.records import as_text
 from parrotlet.corpus.sources import Source
@@ -78,11 +78,15 @@ def read_dialogue(source: Source, settings: CorpusSettings) -> Reading:
             values(source.name, decoded(source.name, source.open, encoding), source.suffix == ".json"), left_out
         )
         return _reading(source, "JSON conversations", read)
-    sample = [line for line in islice(_lines(source, encoding), LOOKED_AT) if line.strip()]
+
+    def lines() -> Iterator[str]:
+        return decoded_lines(source.name, source.open, encoding)
+
+    sample = [line for line in islice(lines(), LOOKED_AT) if line.strip()]
     if not sample:
         raise NotText(f"{source.name}: it is empty")
     told, parse = _kind(source.name, sample)
-    return _reading(source, f"{encoding.told}, {told}", lambda left_out: parse(_lines(source, encoding), left_out))
+    return _reading(source, f"{encoding.told}, {told}", lambda left_out: parse(lines(), left_out))
 
 
 def _reading(source: Source, told: str, conversations: Callable[[LeftOut], Iterator[Iterable[Turn]]]) -> Reading:
@@ -93,15 +97,6 @@ def _reading(source: Source, told: str, conversations: Callable[[LeftOut], Itera
                 yield Document(whole(written(turns[start : start + MOST_TURNS])))
 
     return Reading(source.name, "lines", [f"{source.name}: {told}, a conversation a document"], read, source.bytes)
-
-
-def _lines(source: Source, encoding: Encoding) -> Iterator[str]:
-    rest = ""
-    for block in decoded(source.name, source.open, encoding):
-        *lines, rest = (rest + block).split("\n")
-        yield from lines
-    if rest:
-        yield rest
 
 
 Parser = Callable[[Iterable[str], LeftOut], Iterator[Iterable[Turn]]]

@@ -13,6 +13,7 @@ from parrotlet.errors import ParrotletError, UsageError, nearest
 
 Open = Callable[[], BinaryIO]
 
+LARGEST_LINE = 1 << 24  # characters, where lines are read whole
 BLOCK = 1 << 20
 LOOKED_THROUGH = 64 << 20
 """Bytes that are looked through before a text is taken for UTF-8."""
@@ -106,6 +107,18 @@ def decoded(name: str, open_source: Open, encoding: Encoding) -> Iterator[str]:
                 yield text
             if not block:
                 return
+
+
+def decoded_lines(name: str, open_source: Open, encoding: Encoding) -> Iterator[str]:
+    """The lines of a source without their ends, whole in memory; ParrotletError for one of more than LARGEST_LINE."""
+    rest = ""
+    for block in decoded(name, open_source, encoding):
+        *lines, rest = (rest + block).split("\n")
+        yield from lines
+        if len(rest) > LARGEST_LINE:
+            raise ParrotletError(f"{name}: a line has more than {LARGEST_LINE:,} characters")
+    if rest:
+        yield rest
 
 
 def _read(name: str, file: BinaryIO, size: int) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from parrotlet.corpus.documents import Reading
-from parrotlet.corpus.encodings import Encoding, NotText, decoded, detect
+from parrotlet.corpus.encodings import NotText, decoded_lines, detect
 from parrotlet.corpus.records import LARGEST_RECORD, LOOKED_AT, Chooser, Record, reader_of
 from parrotlet.corpus.sources import Source
 from parrotlet.errors import ParrotletError
@@ -55,7 +55,11 @@ class Table:
 def open_table(source: Source, settings: CorpusSettings, usual: str = ",") -> Table:
     """Looks at a table: its encoding, its delimiter, whether its first row names the columns."""
     encoding = detect(source.name, source.open, settings.encoding)
-    lines = list(islice(_lines(source, encoding), 5 * LOOKED_AT))
+
+    def read_lines() -> Iterator[str]:
+        return (line + "\n" for line in decoded_lines(source.name, source.open, encoding))
+
+    lines = list(islice(read_lines(), 5 * LOOKED_AT))
     if not any(line.strip() for line in lines):
         raise NotText(f"{source.name}: it is empty")
     known = source.suffix in (".csv", ".tsv", ".tab")
@@ -71,7 +75,7 @@ def open_table(source: Source, settings: CorpusSettings, usual: str = ",") -> Ta
         raise ParrotletError(f"{source.name}: the table has a header but no rows")
 
     def records(left_out: Counter[str]) -> Iterator[Record]:
-        rows = _rows(source.name, _lines(source, encoding), dialect, left_out)
+        rows = _rows(source.name, read_lines(), dialect, left_out)
         return _records(islice(rows, int(header), None), columns, left_out)
 
     parted = next((f"parted by {name}" for name, one in _NAMES.items() if one == dialect.delimiter), "of one column")
@@ -183,15 +187,3 @@ def _rows(name: str, lines: Iterable[str], dialect: Dialect, left_out: Counter[s
                 left_out["{n} blank row{s} left out"] += 1
     except csv.Error as error:
         raise ParrotletError(f"{name}: the row at line {before + 1:,} can not be read ({error})") from None
-
-
-def _lines(source: Source, encoding: Encoding) -> Iterator[str]:
-    rest = ""
-    for block in decoded(source.name, source.open, encoding):
-        *lines, rest = (rest + block).split("\n")
-        for line in lines:
-            yield line + "\n"
-        if len(rest) > LARGEST_RECORD:
-            raise ParrotletError(f"{source.name}: a line of the table has more than {LARGEST_RECORD:,} characters")
-    if rest:
-        yield rest

@@ -7,8 +7,8 @@ the notes. Tunes begin with ``X:`` and are parted by empty lines.
 import re
 from collections.abc import Iterable, Iterator
 
-from parrotlet.corpus.documents import Document, LeftOut, Reading, lines_of, whole
-from parrotlet.corpus.encodings import decoded, detect
+from parrotlet.corpus.documents import Document, LeftOut, Reading, whole
+from parrotlet.corpus.encodings import decoded_lines, detect
 from parrotlet.corpus.sources import Source
 from parrotlet.settings import CorpusSettings
 
@@ -22,8 +22,7 @@ def read_abc(source: Source, settings: CorpusSettings) -> Reading:
     encoding = detect(source.name, source.open, settings.encoding)
 
     def read(left_out: LeftOut) -> Iterator[Document]:
-        pieces = decoded(source.name, source.open, encoding)
-        for lines in _tunes("".join(line) for line in lines_of(pieces)):
+        for lines in _tunes(decoded_lines(source.name, source.open, encoding)):
             tune = tune_of(lines)
             if tune is None or len(tune) > LONGEST:
                 left_out["{n} part{s} without a key and notes left out"] += 1
