@@ -44,6 +44,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 LEVEL_VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "char": {"graphemes": {"graphemes": True}, "graphemes-small": {"graphemes": True, "min_count": 3}},
     "word": {
+        **({"icu": {"breaker": "icu"}} if importlib.util.find_spec("icu4py") else {}),
         "delete": {"punctuation": "delete", "lowercase": True},
         "stem": {"stem": "english", "lowercase": True},
         "delete-stem": {"punctuation": "delete", "stem": "russian", "normalisation": "NFKC", "lowercase": True},
@@ -432,6 +433,20 @@ def test_words_keep_their_own_spacing() -> None:
     assert tokenizer.decode(tokenizer.encode(text)) == text.replace("   ", " ").rstrip()
     shown = [tokenizer.token(id) for id in tokenizer.encode("don't $5.00 #tag\nso-called")]
     assert shown == ["<join>", " don't", " $", "5.00", " #", "tag", "\n", "so-called"]
+
+
+def test_words_of_scripts_without_blanks_are_parted_by_dictionaries() -> None:
+    pytest.importorskip("icu4py")
+    text = "吾輩は猫である。 日本語, ฉันรักภาษาไทย and 我喜欢学习中文 yes\n"
+    tokenizer = WordTokenizer.train([text], TokenizerSettings(level="word", breaker="icu"))
+    assert tokenizer.decode(tokenizer.encode(text)) == tokenizer.normalise(text)
+    words = [tokenizer.token(id) for id in tokenizer.encode(text).tolist()]
+    assert {"吾輩", "は", "猫", " 日本語", "รัก", "喜欢", "学习", " and"} <= set(words)
+    plain = WordTokenizer.train([text], TokenizerSettings(level="word"))
+    assert len(plain.encode("吾輩は猫")) == 4 > len(tokenizer.encode("吾輩は猫")) == 3
+    again = load_tokenizer(json.loads(json.dumps(tokenizer.to_json())))
+    assert again.encode(text).tolist() == tokenizer.encode(text).tolist()
+    assert "breaker" not in plain.to_json()  # files without one stay as they were
 
 
 def test_words_known_with_the_other_spacing_are_written_with_a_mark() -> None:

@@ -58,6 +58,9 @@ class TokenizerSettings(Section):
     size: int | None = Field(None, ge=2, le=1_000_000, description="most tokens to keep (word 10000, bpe 2000)")
     min_count: int | None = Field(None, ge=1, le=1_000_000, description="least count of a symbol that gets its own id")
     punctuation: Literal["token", "delete"] = Field("token", description="word level: what becomes of punctuation")
+    breaker: Literal["none", "icu"] = Field(
+        "none", description="word level: part Chinese, Japanese, Thai … into words by ICU's dictionaries (icu4py)"
+    )
     stem: str | None = Field(None, description="word level: stem words by this language's Snowball rules")
 
 

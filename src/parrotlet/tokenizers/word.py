@@ -11,6 +11,7 @@ import numpy as np
 
 from parrotlet.errors import ParrotletError
 from parrotlet.settings import TokenizerSettings
+from parrotlet.tokenizers.breaking import broken_tokens
 from parrotlet.tokenizers.clusters import PUNCTUATION, pattern, spaced_tokens
 from parrotlet.tokenizers.decoders import WordDecoder
 from parrotlet.tokenizers.fields import LONGEST_TOKEN, choice, out_of_range, require_only, text_of, tokens
@@ -20,6 +21,7 @@ from parrotlet.tokenizers.stems import Stemmer
 from parrotlet.tokenizers.vocabulary import chosen, count_tokens
 
 Punctuation = Literal["token", "delete"]
+Breaker = Literal["none", "icu"]
 UNKNOWN, STOP, JOIN, SPACE = range(4)
 SPECIAL = ("<unk>", "<s>", "<join>", "<space>")
 DEFAULT_SIZE = 10_000
@@ -36,12 +38,15 @@ class WordTokenizer(Tokenizer):
         normalisation: Normalisation | None = None,
         punctuation: Punctuation = "token",
         stem: str | None = None,
+        breaker: Breaker = "none",
     ) -> None:
         """Takes distinct entries in the order of their ids: "the", " the", "\\n"."""
         self.vocabulary = tuple(vocabulary)
         self.normalisation = normalisation or Normalisation()
         self.punctuation = punctuation
         self.stem = stem
+        self.breaker = breaker
+        self._tokens = broken_tokens if breaker == "icu" else spaced_tokens
         self.stop = STOP
         self.unwritable = (UNKNOWN,)
         self.unknown_id = UNKNOWN
@@ -58,16 +63,16 @@ class WordTokenizer(Tokenizer):
         text = single_spaced(self.normalisation(text))
         if self.punctuation == "delete":
             # A blank takes its place: what it parted stays apart, and no mark falls onto the letter before.
-            found = spaced_tokens(text)
+            found = self._tokens(text)
             marks = {token for token in set(found) if _is_punctuation(token)}
             text = single_spaced("".join([" " if token in marks else token for token in found]))
         if self._stemmer is not None:
-            text = "".join(map(self._stemmer, spaced_tokens(text)))
+            text = "".join(map(self._stemmer, self._tokens(text)))
         return text
 
     def encode(self, text: str) -> IdArray:
         """Any text as (T,) int64 ids."""
-        found = spaced_tokens(self.normalise(text))
+        found = self._tokens(self.normalise(text))
         get = self._ids.get
         ids = [get(token, UNKNOWN) for token in found]
         if UNKNOWN in ids:
@@ -92,7 +97,7 @@ class WordTokenizer(Tokenizer):
 
     def unknown(self, text: str) -> list[str]:
         """The distinct tokens that are in the vocabulary with neither spacing, without their space."""
-        missing = [token for token in dict.fromkeys(spaced_tokens(self.normalise(text))) if token not in self._ids]
+        missing = [token for token in dict.fromkeys(self._tokens(self.normalise(text))) if token not in self._ids]
         lost = [token.removeprefix(" ") for token in missing if self._other_spacing(token) == (UNKNOWN,)]
         return list(dict.fromkeys(lost))
 
@@ -103,13 +108,14 @@ class WordTokenizer(Tokenizer):
             "normalisation": self.normalisation.to_json(),
             "punctuation": self.punctuation,
             "stem": self.stem,
+            **({} if self.breaker == "none" else {"breaker": self.breaker}),
             "vocabulary": list(self.vocabulary),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Reads untrusted data; raises ParrotletError."""
-        require_only(data, cls.level, ("normalisation", "punctuation", "stem", "vocabulary"))
+        require_only(data, cls.level, ("normalisation", "punctuation", "stem", "breaker", "vocabulary"))
         vocabulary = tokens(data, "vocabulary")
         for entry in vocabulary:
             bare = entry.removeprefix(" ")
@@ -117,18 +123,20 @@ class WordTokenizer(Tokenizer):
                 raise ParrotletError("tokenizer field vocabulary holds an entry with a blank in it")
         punctuation = cast(Punctuation, choice(data, "punctuation", ("token", "delete")))
         stem = None if data.get("stem") is None else text_of(data["stem"], "stem")[:LONGEST_TOKEN]
-        return cls(vocabulary, Normalisation.from_json(data.get("normalisation")), punctuation, stem)
+        breaker = cast(Breaker, choice({"breaker": "none", **data}, "breaker", ("none", "icu")))
+        return cls(vocabulary, Normalisation.from_json(data.get("normalisation")), punctuation, stem, breaker)
 
     @classmethod
     def train(cls, texts: Iterable[str], settings: TokenizerSettings) -> Self:
         """Takes the most frequent tokens of the texts, counted with their spacing."""
-        return cls((), Normalisation.of(settings), settings.punctuation, settings.stem).extended(texts, settings)
+        normalisation = Normalisation.of(settings)
+        return cls((), normalisation, settings.punctuation, settings.stem, settings.breaker).extended(texts, settings)
 
     def extended(self, texts: Iterable[str], settings: TokenizerSettings) -> Self:
         """The same vocabulary and after it the new tokens of these texts."""
-        counts = count_tokens(spaced_tokens(self.normalise(text)) for text in texts)
+        counts = count_tokens(self._tokens(self.normalise(text)) for text in texts)
         new = chosen(counts, settings.size or DEFAULT_SIZE, settings.min_count or 1, self._ids)
-        return type(self)((*self.vocabulary, *new), self.normalisation, self.punctuation, self.stem)
+        return type(self)((*self.vocabulary, *new), self.normalisation, self.punctuation, self.stem, self.breaker)
 
     def _other_spacing(self, token: str) -> tuple[int, ...]:
         """A token that has no id: the other spacing with its mark, or <unk>."""
