@@ -21,7 +21,7 @@ from parrotlet.pretrained import FILE
 
 HELD_OUT = 20  # of so many parts of a source the last is scored
 PASSAGE = (1500, 4000)  # characters: a passage ends with the first paragraph between them
-SENTENCES = 6  # of so many sentences one is a document of its own
+SENTENCES = 6  # of so many passages one is cut into its sentences, a document each
 LARGEST = 4_000_000  # bytes of the file
 GAIN = 0.15  # bits per character that a minute of fine-tuning must be ahead
 LETTERS = "".join(map(chr, [*range(0x20, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x180)])) + "“”‘’„‚–—…•€™→−′″\n"
@@ -104,13 +104,15 @@ def learn(texts: dict[str, str], model: Path, folder: Path, settings: dict[str, 
 
 
 def documents(texts: dict[str, str]) -> Iterator[str]:
-    """Passages of each text, some of its sentences by themselves, and the alphabet."""
+    """Passages of each text, some cut into sentences, and the alphabet; nothing twice."""
     yield LETTERS * 2 + BEYOND
     for text in texts.values():
-        kept = text[: cut(text)]
-        yield from passages(kept)
-        sentences = [each for each in re.split(r"(?<=[.!?])\s+|\n+", kept) if 20 <= len(each) <= 250]
-        yield from sentences[::SENTENCES]
+        for number, passage in enumerate(passages(text[: cut(text)])):
+            if number % SENTENCES:
+                yield passage
+            else:
+                sentences = re.split(r"(?<=[.!?])\s+|\n+", passage)
+                yield from (sentence for sentence in sentences if 20 <= len(sentence) <= 250)
 
 
 def cut(text: str) -> int:

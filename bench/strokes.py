@@ -26,6 +26,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="a few seconds")
     chosen = parser.parse_args(arguments)
     use_utf8()
+    if chosen.keep:
+        Path(chosen.keep).mkdir(parents=True, exist_ok=True)
     lines = (data_folder() / "strokes" / "kanji_strokes.txt").read_text(encoding="utf-8").split("\n")
     learned, held_out = divided([line for line in lines if line.strip()], "lines", ())
     with tempfile.TemporaryDirectory() as folder:

@@ -28,6 +28,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="a few seconds")
     chosen = parser.parse_args(arguments)
     use_utf8()
+    if chosen.keep:
+        Path(chosen.keep).mkdir(parents=True, exist_ok=True)
     book = open_corpus([data_folder() / "abc_nottingham" / "nottingham.abc"])
     learned, held_out = divided([document.text for document in book.documents()], "lines", ())
     with tempfile.TemporaryDirectory() as folder:

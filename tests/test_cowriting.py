@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -253,6 +254,37 @@ def test_a_draft_is_never_lost(model, tmp_path):
     assert "there is no offer 999999999" in done.stdout and done.stdout.endswith("the cat!\n")
     done = in_a_pipe(model, "+!\n", "--prompt", "the cat", "-o", str(nowhere))
     assert done.returncode == 1 and done.stdout.endswith("the cat!\n") and f"cannot write {nowhere}" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM"])
+def test_a_draft_outlives_its_terminal(model, tmp_path, name):
+    kept = tmp_path / "draft.txt"
+    command = [sys.executable, "-m", "parrotlet", "cowrite", str(model), "--prompt", "the cat", "-o", str(kept)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process.stdin.write("+!\n")
+    process.stdin.flush()
+    while "the cat!" not in process.stdout.readline():
+        pass
+    process.send_signal(getattr(signal, name))
+    assert process.wait(60) == 128 + getattr(signal, name)
+    assert kept.read_text(encoding="utf-8") == "the cat!"
+    process.stdin.close()
+    process.stdout.close()
+
+
+def test_a_file_whose_text_did_not_change_is_left_as_it_is(model, tmp_path):
+    kept = tmp_path / "draft.txt"
+    kept.write_bytes(b"\xef\xbb\xbfthe\r\ndog")
+    assert in_a_pipe(model, "", "--draft", str(kept)).returncode == 0
+    assert kept.read_bytes() == b"\xef\xbb\xbfthe\r\ndog"
+
+
+def test_words_that_are_looked_up_are_offered_whole():
+    pytest.importorskip("icu4py")
+    writer = taught(["今日は日本で食べる。", "明日は東京で食べる。"] * 30, level="word", breaker="icu", steps=80)
+    assert {offer.text for offer in writer.continuations("今日は", 2)} <= {"日本", "東京"}
+    assert writer.continuations("今日は", 1, words=2)[0].text in ("日本で", "東京で")
 
 
 def test_what_is_piped_in_may_be_no_utf8(model):

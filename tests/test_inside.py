@@ -14,13 +14,13 @@ from parrotlet.cli import main
 from parrotlet.errors import UsageError
 from parrotlet.plots import plot_saturation, plot_view
 from parrotlet.plots.views import colour, page
-from parrotlet.settings import NetworkSettings, Settings
-from parrotlet.tokenizers import CharTokenizer
+from parrotlet.settings import NetworkSettings, Settings, TokenizerSettings
+from parrotlet.tokenizers import CharTokenizer, train_tokenizer
 from parrotlet.writer import Writer
 from tests.runtime_members import NETWORKS, name_of, random_weights
 from tests.terminal import Terminal
 
-ALPHABET = '\n "().!?,ABCabcdefghijklmnopqrstu1'
+ALPHABET = '\n "().!?,ABCabcdefghijklmnopqrstu1<>&$'
 TEXT = 'A said "a cat!" and ran (far).\nBut a b c.\n'
 
 
@@ -99,15 +99,18 @@ def test_a_unit_made_by_hand_is_found_and_its_gates_are_as_made():
     assert not inside.influence(writer, "a(b)c").links.values.any()
 
 
-def test_chance_is_not_taken_for_knowledge():
-    """Of random units hardly any follows a trait on the half of the text that it was not chosen on."""
+def test_chance_is_not_taken_for_knowledge(monkeypatch):
+    """No unit is said to follow a trait that has nothing to do with the text; what is in the text is found."""
     writer = writer_of(NetworkSettings(kind="lstm", hidden=24, embedding=8))
     random = np.random.default_rng(5)
     text = "".join(random.choice(list("abc ()"), 800))
-    found = {each.trait: each for each in inside.detectors(writer, text)}
-    assert all(abs(each.correlation) >= inside.LEAST_TOLD for each in found.values())
-    first = [each.correlation for each in inside.detectors(writer, text)]
-    assert first == sorted(first, key=lambda value: -abs(value))
+    found = inside.detectors(writer, text)
+    assert "between words" in {each.trait for each in found}  # a unit sees the letter that was just read
+    values = [abs(each.correlation) for each in found]
+    assert values == sorted(values, reverse=True) and values[-1] >= inside.LEAST_TOLD
+    noise = {f"noise {n}": lambda text, n=n: np.random.default_rng(n + 100).integers(0, 2, len(text)) for n in range(40)}
+    monkeypatch.setattr(inside, "TRAITS", noise)
+    assert inside.detectors(writer, text) == []
     assert inside.detectors(writer, "aaaa" * 50) == []  # nothing varies
 
 
@@ -133,9 +136,22 @@ def test_attention_is_shared_among_the_window(network):
     writer = writer_of(network)
     values = inside.attention(writer, TEXT).links.values
     assert not np.triu(values).any()
-    lengths = np.minimum(np.arange(len(TEXT)), network.context)
-    for t in range(network.context + 1, len(TEXT)):
-        assert values[t].sum() == pytest.approx(1, abs=1e-3) and np.count_nonzero(values[t]) <= lengths[t]
+    for t in range(len(TEXT)):
+        assert np.count_nonzero(values[t]) <= min(t, network.context) and values[t].sum() <= 1 + 1e-5
+        if t > network.context:
+            assert values[t].sum() == pytest.approx(1, abs=1e-3)
+    # What was read is the average that these weights make, padding among it.
+    runtime, ids = writer.readable(), writer.tokenizer.encode(TEXT)
+    read = np.concatenate((writer.opening(ids), ids))
+    for t in (1, 3, len(TEXT) - 1):
+        window = read[max(0, t + len(read) - len(ids) - network.context) : t + len(read) - len(ids)]
+        if network.padded:
+            window = np.pad(window, (network.context - len(window), 0), constant_values=len(writer.tokenizer))
+        weights, over_time = runtime.attention(window[None])[0], runtime._over_time(window[None])[0]
+        features, _ = runtime.features(read[None, : t + len(read) - len(ids)])
+        np.testing.assert_allclose(weights @ over_time, features[0, -1], atol=1e-5)
+        shown = values[t, max(0, t - network.context) : t]
+        np.testing.assert_allclose(shown, weights[len(weights) - len(shown) :], atol=1e-6)
 
 
 def test_a_wrong_call_is_one_clear_line():
@@ -143,6 +159,8 @@ def test_a_wrong_call_is_one_clear_line():
     windowed = writer_of(NetworkSettings(kind="lstm", hidden=8, embedding=8, context=5))
     for call, message in [
         (lambda: inside.units(writer, "abc", [8]), "unit 8: this layer has the units 0 to 7"),
+        (lambda: inside.gates(writer, "abc", unit=True), "unit True: this layer has the units 0 to 7"),
+        (lambda: inside.gates(writer, "abc", unit=8), "unit 8: this layer has the units 0 to 7"),
         (lambda: inside.units(writer, "abc", [0], layer=1), "layer 1: this network has the layers 0 to 0"),
         (lambda: inside.gates(windowed, "abc"), "gates are shown of networks that carry a state"),
         (lambda: inside.gates(writer_of(NetworkSettings(kind="rnn", hidden=8)), "abc"), "this network has no gates"),
@@ -160,9 +178,7 @@ def test_pictures_and_pages(tmp_path):
     pytest.importorskip("matplotlib")
     network = next(each for each in NETWORKS if each.attention)
     writer = writer_of(network)
-    text = TEXT + "<b>&amp;</b>".replace("<", "(").replace(">", ")").replace("&", "a").replace(";", "b").replace(
-        "/", ""
-    )
+    text = TEXT + "<b>&amp $a_$ $b$ \\frac</b>"
     for name, view in {
         "surprise": inside.surprise(writer, text),
         "units": inside.units(writer, text, [0, 3]),
@@ -228,6 +244,17 @@ def test_the_command_says_what_is_wrong(model, tmp_path, capsys):
     assert "no unit follows a known trait of this text" in capsys.readouterr().err
     assert main(["look", "gates", str(model), "--text", "abc", "--dots"]) == 2
     assert main(["look", "gates", str(model), "--text", "abc", "-o", str(tmp_path / "x.pdf")]) == 2
+    assert main(["look", "gates", str(model), "--dots", "--unit", "1", "-o", str(tmp_path / "x.png")]) == 2
+    assert main(["look", "surprise", str(model), "--file", "a\0b"]) == 2
+
+
+def test_what_a_model_does_not_know_is_seen():
+    tokenizer = train_tokenizer(["the dog sat"] * 3, TokenizerSettings(level="word"))
+    network = NetworkSettings(kind="lstm", hidden=8, embedding=8)
+    bundle = Bundle(random_weights(network, len(tokenizer)), Settings(network=network), tokenizer, Card())
+    assert inside.surprise(Writer(bundle), "the zzz dog").tokens == ("the", "<unk>", " dog")
+    assert inside.activations(Writer(bundle), "zzz qqq").shape == (2, 8)
+    assert inside.detectors(Writer(bundle), "zzz qqq") == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")

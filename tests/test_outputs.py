@@ -69,7 +69,7 @@ def test_tunes_that_were_written_read_back(tmp_path):
     write_tunes([TUNE, "X:3\nT:Two\n\nK:G\ng2|"], tmp_path / "out.abc")
     found, _ = tunes(tmp_path / "again.abc", (tmp_path / "out.abc").read_text(encoding="utf-8"))
     assert found == [TUNE, "T:Two\nK:G\ng2|"]
-    assert tune_book(["K:C\nc"]) == "X:1\nK:C\nc\n"
+    assert tune_book(["K:C\nc", "T:a\n X:9\nK:C\nabc"]) == "X:1\nK:C\nc\n\nX:2\nT:a\nK:C\nabc\n"
 
 
 @abc2midi
@@ -103,6 +103,13 @@ def test_chords_sound_as_they_are_written(tmp_path):
     quarter = file.ticks_per_beat
     assert heard == [(quarter, {60, 64, 67}), (quarter, {62, 65}), (quarter, {60})] and now == 3 * quarter
     assert not sounding
+
+
+def test_one_bad_text_does_not_lose_the_others(tmp_path):
+    pytest.importorskip("mido")
+    told = write_midi(["60.64.67", "60.64 x9", "62"], tmp_path / "x.mid")
+    assert told == ["x-2.mid: left out: 'x9' is no chord: pitches from 0 to 127 joined by points, such as 60.64.67"]
+    assert {path.name for path in tmp_path.iterdir()} == {"x-1.mid", "x-3.mid"}
 
 
 @pytest.mark.parametrize("text", ["60.128", "a", "60.", "60,64", "1000"])
@@ -149,6 +156,9 @@ def test_the_command_makes_them(tmp_path, capsys):
     assert main(["generate", str(MODEL), "-n", "3", "--seed", "1", "-o", str(tmp_path / "x.abc")]) == 0
     assert (tmp_path / "x.abc").read_text(encoding="utf-8").count("X:") == 3
     assert main(["generate", str(MODEL), "-n", "3", "--seed", "1", "-o", str(tmp_path / "x.svg")]) == 1
-    assert "there is nothing to draw: '" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "there is nothing to draw: '" in said.err and said.out.count("-----") >= 3  # what was written is not lost
+    assert main(["generate", str(MODEL), "-o", str(tmp_path / "no" / "x.svg")]) == 1
+    assert "there is no folder" in capsys.readouterr().err
     assert main(["generate", str(MODEL), "--seed", "1", "--json", "-o", str(tmp_path / "x.svg")]) == 0
     assert (tmp_path / "x.svg").read_text(encoding="utf-8").startswith("[")  # JSON was asked for

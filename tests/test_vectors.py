@@ -8,6 +8,7 @@ import pytest
 
 from parrotlet.bundle import Bundle, Card
 from parrotlet.cli import main
+from parrotlet.ensembles import average
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.runtime import ReferenceRuntime, expected_shapes
 from parrotlet.settings import NetworkSettings, Settings, TokenizerSettings
@@ -165,6 +166,20 @@ def test_a_text_is_nearest_to_itself_and_what_is_like_it(network):
         nearest_texts(writer, "a", [])
     with pytest.raises(UsageError, match="n must be a whole number from 1, not 0"):
         nearest_texts(writer, "a", TEXTS, 0)
+
+
+def test_an_ensemble_has_no_vectors():
+    both = average([Writer(a_bundle({"kind": "lstm"}))] * 2)
+    with pytest.raises(UsageError, match="an ensemble has no layers of its own"):
+        nearest_texts(both, "a", TEXTS)
+
+
+def test_a_map_draws_from_the_whole_corpus():
+    from parrotlet.cli.plot import drawn
+
+    places = drawn(range(999), 500)
+    assert places == sorted(places) and len(set(places)) == 500 and sum(place >= 500 for place in places) > 200
+    assert drawn(range(3), 500) == [0, 1, 2]
 
 
 def test_maps_and_neighbours_by_command(tmp_path, capsys):

@@ -14,6 +14,7 @@ from parrotlet.decoding import decoder_after
 from parrotlet.generation import CONTEXT, Beginning
 from parrotlet.runtime import Runtime, State
 from parrotlet.tokenizers import Tokenizer
+from parrotlet.tokenizers.breaking import broken_tokens
 from parrotlet.tokenizers.clusters import LETTER, WORD, pattern
 from parrotlet.tokenizers.symbol import LETTER_MARK
 from parrotlet.trace import softmax
@@ -74,6 +75,8 @@ class Search:
         self._measure: Callable[[str], Measured]
         if tokenizer.level == "symbol":
             self._measure = functools.partial(by_symbols, words=words)
+        elif getattr(tokenizer, "breaker", "none") == "icu":
+            self._measure = functools.partial(by_dictionary, words=words)
         else:
             inside = begin.shown[-1:] if pattern(INSIDE).search(begin.shown[-1:]) else ""
             self._measure = functools.partial(by_words, words=words, inside=inside)
@@ -166,6 +169,14 @@ def by_words(text: str, words: int, inside: str) -> Measured:
     if end == len(text) and pattern(INSIDE).search(text):
         return Measured(None, may_grow=True)
     return Measured(None if hanging and end == len(text) - 1 else end)
+
+
+def by_dictionary(text: str, words: int) -> Measured:
+    """A text by the words of a tokenizer that looks them up: each is whole as it is written."""
+    if not text or text.isspace():
+        return Measured(len(text) if text.endswith("\n") and words == 1 else None, any=False)
+    tokens = broken_tokens(text)
+    return Measured(sum(map(len, tokens[:words])) if len(tokens) >= words else None)
 
 
 def by_symbols(text: str, words: int) -> Measured:

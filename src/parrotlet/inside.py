@@ -6,7 +6,7 @@ where the network has it, else by what would have been foreseen had another toke
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from parrotlet.errors import UsageError
 from parrotlet.runtime.reference import Looked
+from parrotlet.scoring import LOGITS_LIMIT
 from parrotlet.tokenizers import first_ids
 from parrotlet.trace import softmax
 from parrotlet.writer import Writer
@@ -22,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 MOST_TOKENS = 20_000  # that hidden units are looked at over
 MOST_LINKED = 400  # tokens of which each is compared with all before
+MOST_NUMBERS = 1 << 32  # chances that are computed for it: half a minute
 REPLACED_BY = 4  # other tokens that stand in for one
 LEAST_SEEN = 20  # characters for which a trait must hold, and not hold, to be looked for
 LEAST_TOLD = 0.3  # correlation below which a unit is not said to know of a trait
@@ -49,7 +51,7 @@ class Links:
 
 @dataclass(frozen=True)
 class View:
-    """A text in tokens, as each writes it (they join to the text), and what was found over them."""
+    """A text in tokens, as each writes it (they join to the text, but for ``<unk>``), and what was found over them."""
 
     tokens: tuple[str, ...]
     strips: tuple[Strip, ...] = ()
@@ -72,8 +74,8 @@ class Detector:
 def surprise(writer: Writer, text: str) -> View:
     """The bits that each token costs: how little the network expected it."""
     ids, tokens = _read(writer, text, MOST_TOKENS)
-    logits = _foreseen(writer, ids)  # (T, V)
-    bits = [-math.log2(max(softmax(row)[id], 1e-300)) for row, id in zip(logits, ids.tolist(), strict=True)]
+    foreseen = zip(_foreseen(writer, ids), ids.tolist(), strict=True)
+    bits = [-math.log2(max(softmax(row)[id], 1e-300)) for row, id in foreseen]
     return View(tokens, (Strip("bits of surprise", tuple(bits), 0.0, 8.0),))
 
 
@@ -98,8 +100,7 @@ def units(writer: Writer, text: str, chosen: Sequence[int], layer: int | None = 
     _, tokens = _read(writer, text, MOST_TOKENS)
     values = activations(writer, text, layer)
     for unit in chosen:
-        if isinstance(unit, bool) or not isinstance(unit, int) or not 0 <= unit < values.shape[1]:
-            raise UsageError(f"unit {unit!r}: this layer has the units 0 to {values.shape[1] - 1}")
+        _check_unit(unit, values.shape[1])
     size = 1.0 if _carries_on(writer) else float(np.abs(values).max(initial=1e-9))
     strips = [Strip(f"unit {unit}", tuple(values[:, unit].tolist()), -size, size) for unit in chosen]
     return View(tokens, tuple(strips))
@@ -132,8 +133,8 @@ def gates(writer: Writer, text: str, layer: int | None = None, unit: int | None 
     strips, notes = [], []
     for name, values in opened.items():
         values = values[len(before) :]
-        if unit is not None and not 0 <= unit < values.shape[1]:
-            raise UsageError(f"unit {unit!r}: this layer has the units 0 to {values.shape[1] - 1}")
+        if unit is not None:
+            _check_unit(unit, values.shape[1])
         shown = values.mean(1) if unit is None else values[:, unit]
         low, high = (float(shown.min()), float(shown.max())) if unit is None else (0.0, 1.0)
         title = f"{name} gate" + (
@@ -161,7 +162,10 @@ def saturation(writer: Writer, text: str, layer: int | None = None) -> dict[str,
 
 
 def attention(writer: Writer, text: str) -> View:
-    """From which tokens each one was read, by the weights of the network's attention; each row sums to 1."""
+    """From which tokens each one was read, by the weights of the network's attention.
+
+    What a row lacks to 1 went to what stands before the text: its begin, and of padded networks the padding.
+    """
     network = writer.settings.network
     if not network.attention or network.context is None:
         raise UsageError("this network has no attention: influence shows for every network what a token was read from")
@@ -171,13 +175,12 @@ def attention(writer: Writer, text: str) -> View:
     values = np.zeros((len(ids), len(ids)))
     for t in range(len(ids)):
         last = t + shift  # ids that stand before this token
-        begin = max(0, last - network.context)
-        if begin == last:
-            continue
-        weights = runtime.attention(read[None, begin:last])[0]
-        for place, weight in enumerate(weights.tolist(), begin - shift):
-            if place >= 0:
-                values[t, place] = weight
+        window = read[max(0, last - network.context) : last]
+        if network.padded:
+            window = np.pad(window, (network.context - len(window), 0), constant_values=len(writer.tokenizer))
+        if len(window):
+            weights = runtime.attention(window[None])[0, -min(t, len(window)) or len(window) :]  # of the text itself
+            values[t, t - len(weights) : t] = weights
     return View(tokens, links=Links("attention", values, "share"))
 
 
@@ -190,8 +193,10 @@ def influence(writer: Writer, text: str) -> View:
     ids, tokens = _read(writer, text, MOST_LINKED)
     before = writer.opening(ids)
     read = np.concatenate((before, ids))
-    usual = _foreseen(writer, ids)  # (T, V)
-    expected = np.stack([softmax(row) for row in usual])
+    if len(ids) ** 2 * len(writer.tokenizer) > MOST_NUMBERS:
+        most = int((MOST_NUMBERS / len(writer.tokenizer)) ** 0.5)
+        raise UsageError(f"the text has {len(ids):,} tokens; with this vocabulary at most {most:,} can be compared")
+    expected = np.stack([softmax(row) for row in _foreseen(writer, ids)])  # (T, V)
     never = [*writer.tokenizer.unwritable, writer.tokenizer.stop]
     values = np.zeros((len(ids), len(ids)))
     for place, id in enumerate(ids.tolist()[:-1]):
@@ -298,18 +303,30 @@ def _read(writer: Writer, text: str, most: int) -> tuple[npt.NDArray[np.int64], 
         raise UsageError("there is nothing to look at: the text is empty")
     if len(ids) > most:
         raise UsageError(f"the text has {len(ids):,} tokens; this looks at no more than {most:,}: give a part of it")
-    decoder = writer.tokenizer.decoder()
-    pieces = [decoder.push((id,)) for id in ids.tolist()]
-    return ids, (*pieces[:-1], pieces[-1] + decoder.flush())
+    decoder, unknown = writer.tokenizer.decoder(), writer.tokenizer.unknown_id
+    # What is unknown writes nothing; here it should be seen all the same.
+    pieces = [decoder.push((id,)) or (writer.tokenizer.token(id) if id == unknown else "") for id in ids.tolist()]
+    pieces[-1] += decoder.flush()
+    if not any(pieces):
+        raise UsageError("there is nothing to look at: the text writes nothing")
+    return ids, tuple(pieces)
 
 
-def _foreseen(writer: Writer, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """The logits before each of these ids, (T, V)."""
+def _check_unit(unit: object, count: int) -> None:
+    if isinstance(unit, bool) or not isinstance(unit, int) or not 0 <= unit < count:
+        raise UsageError(f"unit {unit!r}: this layer has the units 0 to {count - 1}")
+
+
+def _foreseen(writer: Writer, ids: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.float32]]:
+    """The logits before each of these ids, (V,) each; read in parts to bound the memory."""
     before = writer.opening(ids)
     if not len(before):
         before = first_ids(writer.tokenizer)
-    logits, _ = writer.runtime.read(np.concatenate((before, ids))[None, :-1])  # (1, T' - 1, V)
-    return logits[0, len(before) - 1 :]
+    read, state = np.concatenate((before, ids))[:-1], None
+    step = max(1, LOGITS_LIMIT // len(writer.tokenizer))
+    for start in range(0, len(read), step):
+        logits, state = writer.runtime.read(read[None, start : start + step], state)  # (1, step, V)
+        yield from logits[0, max(0, len(before) - 1 - start) :]
 
 
 def _carries_on(writer: Writer) -> bool:

@@ -82,6 +82,8 @@ def _mean_state(writer: Writer, ids: NDArray[np.int64]) -> NDArray[np.float32]:
     state, seen = None, []
     for start in range(0, min(len(ids), MOST_SUMMARISED), LOOKED_EVERY):
         _, state = writer.runtime.read(ids[None, start : start + LOOKED_EVERY], state)
+        if state.hidden.ndim < 4:
+            raise UsageError("an ensemble has no layers of its own: take one of its models")
         seen.append(state.hidden[0, -1, 0])
     return np.asarray(np.mean(seen, axis=0))
 

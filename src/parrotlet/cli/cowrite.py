@@ -1,10 +1,11 @@
 """A model and what a person types come in; a draft grows from both: by keys in a terminal, by lines in a pipe."""
 
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -54,6 +55,7 @@ def cowrite(
         raise UsageError("--draft and --prompt: give one of the two")
     text = prompt if draft_file is None else read_draft(draft_file)
     table = Table(Draft(load(model, text, labels=labels), text), n, words, temperature, output or draft_file)
+    listen()
     try:
         if sys.stdin.isatty() and not as_json:
             by_keys(table)
@@ -64,10 +66,14 @@ def cowrite(
 
 
 def keep(table: "Table") -> None:
-    """Save the draft where it belongs; print it where there is no such place, or it can not be written there."""
+    """Save the draft where it belongs; print it where there is no such place, or it can not be written there.
+
+    A file whose text did not change is left as it is.
+    """
     try:
         if table.output is not None:
-            save(table.draft.text, table.output)
+            if not (Path(table.output).is_file() and read_draft(table.output) == table.draft.text):
+                save(table.draft.text, table.output)
             return
     except ParrotletError:
         print(harmless(table.draft.text), flush=True)
@@ -75,11 +81,24 @@ def keep(table: "Table") -> None:
     print(harmless(table.draft.text), flush=True)
 
 
+def listen() -> None:
+    """A terminal that is closed, or a command that is told to end, ends as after Ctrl-D: with the draft kept."""
+
+    def end(number: int, _: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    for name in ("SIGHUP", "SIGTERM"):  # Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), end)
+
+
 def read_draft(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ParrotletError(f"{path}: a draft must be a text in UTF-8") from None
+    except ValueError:  # a NUL in the name
+        raise UsageError(f"--draft {path!r} is no name of a file") from None
 
 
 class Table:

@@ -1,6 +1,7 @@
 """A model, a prompt and rules come in; texts go out: on the screen as they are written, into a file, or as JSON."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 from parrotlet.cli.console import as_json as to_json
 from parrotlet.cli.console import heading, say_pieces, tell
 from parrotlet.cli.options import AsJson, ChosenLabels, corpus_like, flag, given, load, numbers, the_model
-from parrotlet.errors import UsageError
+from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.sampling import Rules
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def generate(
     if probabilities and not as_json:
         raise UsageError("--probabilities needs --json")
     temperatures = numbers(temperature, "--temperature")
+    make = None if output is None or as_json else made_of_texts(output)
     writers = [load(model, prompt, arithmetic, labels, label_strength) for model in models or [the_model(None)]]
     shares = None if weights is None else numbers(weights, "--weights")
     if len(writers) == 1 and (shares or turns):
@@ -96,8 +98,13 @@ def generate(
     texts = [
         (degrees, text) for degrees in temperatures for text in writer.texts(n, prompt, temperature=degrees, **call)
     ]
-    if output is not None and not as_json and (make := made_of_texts(output)) is not None:
-        tell(make([text.text for _, text in texts], Path(output)))
+    if make is not None and output is not None:
+        written = [text.text for _, text in texts]
+        try:
+            tell(make(written, Path(output)))
+        except ParrotletError:  # what was written is not lost
+            say_pieces(piece for line in laid_out(texts) for piece in (line, "\n"))
+            raise
         return
     told = listed(texts) if as_json else (piece for line in laid_out(texts) for piece in (line, "\n"))
     if output is None:
@@ -107,9 +114,15 @@ def generate(
 
 
 def made_of_texts(output: str) -> "Output | None":
+    """How the file is made of texts, where it is no text itself; that it can be made is known before any is written."""
     from parrotlet.outputs import output_for
 
-    return output_for(output)
+    make = output_for(output)
+    if make is not None and not Path(output).parent.is_dir():
+        raise ParrotletError(f"cannot write {output}: there is no folder {Path(output).parent}; make it first")
+    if Path(output).suffix.lower() in (".png", ".svg") and find_spec("matplotlib") is None:
+        raise ParrotletError("pictures need matplotlib: pip install 'parrotlet[plot]'")
+    return make
 
 
 def averaged(writers: "list[Writer]", weights: list[float] | None) -> "Writer":

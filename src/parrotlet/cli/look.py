@@ -94,8 +94,8 @@ def gates(
     writer = checked(model, output, labels)
     given = read(writer, text, file, seed)
     if dots:
-        if output is None:
-            raise UsageError("--dots draws a picture: name it with --output FILE.png")
+        if output is None or unit is not None:
+            raise UsageError("--dots draws all units into a picture: name it with --output FILE.png, without --unit")
         from parrotlet.plots import plot_saturation
 
         plot_saturation(inside.saturation(writer, given, layer), "How long gates stay shut and open", output)
@@ -156,6 +156,8 @@ def read(writer: "Writer", text: str | None, file: str | None, seed: int, length
             return Path(file).read_text(encoding="utf-8")
         except UnicodeDecodeError:
             raise ParrotletError(f"{file}: this must be a text in UTF-8") from None
+        except ValueError:  # a NUL in the name
+            raise UsageError(f"--file {file!r} is no name of a file") from None
     if text is not None:
         return text
     texts = writer.generate(20, length=length, seed=seed, temperature=0.8) if writer.card.form == "lines" else []

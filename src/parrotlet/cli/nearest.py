@@ -28,7 +28,10 @@ def nearest(
 
     writer = load(model, text)
     corpus = corpus_like(writer, [file], "lines", header)
-    texts = [document.text[:LONGEST] for document in islice(corpus.documents(), MOST_TEXTS)]
+    texts = [document.text[:LONGEST] for document in islice(corpus.documents(), MOST_TEXTS + 1)]
+    if len(texts) > MOST_TEXTS:
+        tell([f"only the first {MOST_TEXTS:,} texts are looked among"])
+        texts = texts[:MOST_TEXTS]
     found = nearest_texts(writer, text, texts, n)
     if as_json:
         print(to_json([{"text": each, "cosine": value} for each, value in found]))

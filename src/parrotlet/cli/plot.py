@@ -1,13 +1,19 @@
 """A model or a run comes in; a picture goes out as PNG or SVG."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from random import Random
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from parrotlet.cli.console import as_json as to_json
 from parrotlet.cli.options import AsJson, Header, Model, corpus_like, load, numbers
 
+if TYPE_CHECKING:
+    from parrotlet.corpus import Document
+
+LONGEST = 20_000  # characters of a text on a map
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Pictures, as PNG or SVG by the suffix.")
 Output = Annotated[str | None, typer.Option("--output", "-o", help="the picture [MODEL-what.png]")]
 Prompt = Annotated[str, typer.Option(help="what stands before")]
@@ -101,16 +107,26 @@ def map(
     path = target(output, model, "map")
     writer = load(model)
     corpus = corpus_like(writer, [file], "lines", header, [by] if by else [])
-    documents = [*corpus.documents()]
-    documents = documents[:: max(1, len(documents) // n)][:n]
-    texts = [document.text for document in documents]
+    chosen = drawn(corpus.documents(), n)
+    texts = [document.text[:LONGEST] for document in chosen]
     vectors = text_summaries(writer, texts)
     if neighbours:
         places, how = neighbour_map(vectors, 2, seed=1)[0], "t-SNE"
     else:
         places, how = PrincipalComponents(2).fit_transform(vectors), "the two directions in which they differ most"
-    plot_map(places, texts, [document.labels[by] for document in documents] if by else None, path, how)
+    plot_map(places, texts, [document.labels[by] for document in chosen] if by else None, path, how)
     tell_picture(path, as_json)
+
+
+def drawn(documents: "Iterable[Document]", n: int) -> "list[Document]":
+    """``n`` of the documents in their order, each as likely as any other (reservoir sampling: Vitter 1985, R)."""
+    random, kept = Random(1), list[tuple[int, "Document"]]()
+    for place, document in enumerate(documents):
+        if len(kept) < n:
+            kept.append((place, document))
+        elif (other := random.randrange(place + 1)) < n:
+            kept[other] = place, document
+    return [document for _, document in sorted(kept, key=lambda each: each[0])]
 
 
 def target(output: str | None, model: str, what: str) -> Path:

@@ -45,7 +45,8 @@ def cleaned(reading: Reading, clean: Sequence[Cleaning]) -> Reading:
             else:
                 left_out["{n} document{s} of nothing but links and the like left out"] += 1
 
-    note = f"{reading.name}: without {', '.join(name for name in clean if name != 'entities') or 'entities'}"
+    told = [name for name in clean if name != "entities" and (name != "retweets" or reading.form == "lines")]
+    note = f"{reading.name}: without {', '.join(told) or 'entities'}"
     return Reading(reading.name, reading.form, [*reading.notes, note], read, reading.bytes)
 
 

@@ -59,8 +59,10 @@ def write_sheet(texts: Sequence[str], path: Path) -> list[str]:
         axes.set_xlim(0, columns)
         axes.set_ylim(rows, 0)
         axes.axis("off")
-    left = len(texts) - len(drawings)
-    return [f"{left} of {len(texts)} texts are no drawing and left out: {wrong[0]}"] if wrong else []
+    left = len(texts[:MOST_DRAWINGS]) - len(drawings)
+    why = wrong[0] if wrong else "they hold no strokes"
+    notes = [f"{left} of {len(texts)} texts are no drawing and left out: {why}"] if left else []
+    return notes + [f"only the first {MOST_DRAWINGS:,} texts are drawn"] * (len(texts) > MOST_DRAWINGS)
 
 
 def _fitted(strokes: Sequence[Stroke], column: int, row: int) -> list[Stroke]:

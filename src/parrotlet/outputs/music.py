@@ -26,7 +26,8 @@ def tune_book(texts: Sequence[str]) -> str:
 
 def _body(text: str) -> str:
     """A tune's lines, none empty (it would end the tune) and none that numbers it."""
-    return "\n".join(line.strip() for line in text.split("\n") if line.strip() and not line.startswith("X:"))
+    lines = (line.strip() for line in text.split("\n"))
+    return "\n".join(line for line in lines if line and not line.startswith("X:"))
 
 
 def write_tunes(texts: Sequence[str], path: Path) -> list[str]:
@@ -42,23 +43,41 @@ def faults(tune: str) -> list[str]:
 
 
 def write_midi(texts: Sequence[str], path: Path) -> list[str]:
-    """A MIDI file for each text: of tunes in ABC notation, or of chords such as 60.64.67, a quarter note each."""
+    """A MIDI file for each text: of tunes in ABC notation, or of chords such as 60.64.67, a quarter note each.
+
+    Texts that can not be played are told and left out; ParrotletError where none can, or a tool is missing.
+    """
     if len(texts) > MOST_FILES:
         raise ParrotletError(f"{len(texts)} texts are more MIDI files than the {MOST_FILES} that are made at once")
     places = [path] if len(texts) == 1 else [path.with_stem(f"{path.stem}-{n}") for n in range(1, len(texts) + 1)]
-    notes = []
+    notes, wrong = [], []
     for text, place in zip(texts, places, strict=True):
-        if any((field := FIELD.match(line)) and field[1] == "K" for line in text.split("\n")):
-            with tempfile.TemporaryDirectory() as folder:
-                made = Path(folder) / "tune.mid"
-                found = _played(text, made)
-                if not made.is_file():
-                    raise ParrotletError(f"abc2midi made nothing of a tune: {found[0] if found else 'no notes'}")
-                write_atomically(place, [made.read_bytes()])
-            notes += [f"{place.name}: {fault}" for fault in found[:1]]
-        else:
-            write_atomically(place, [_chords(text)])
-    return notes
+        try:
+            data, found = _sound(text)
+        except Unplayable as error:
+            wrong.append(f"{place.name}: left out: {error}")
+            continue
+        write_atomically(place, [data])
+        notes += [f"{place.name}: {fault}" for fault in found[:1]]
+    if len(wrong) == len(texts):
+        raise ParrotletError(wrong[0])
+    return [*notes, *wrong]
+
+
+class Unplayable(ParrotletError):
+    """A text that is no music; others may be."""
+
+
+def _sound(text: str) -> tuple[bytes, list[str]]:
+    """A text as MIDI, and what is wrong with it all the same."""
+    if not any((field := FIELD.match(line.strip())) and field[1] == "K" for line in text.split("\n")):
+        return _chords(text), []
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "tune.mid"
+        found = _played(text, made)
+        if not made.is_file():
+            raise Unplayable(f"abc2midi made nothing of a tune: {found[0] if found else 'no notes'}")
+        return made.read_bytes(), found
 
 
 def _played(tune: str, target: Path) -> list[str]:
@@ -85,10 +104,10 @@ def _chords(text: str) -> bytes:
     for word in text.split():
         pitches = [int(pitch) for pitch in word.split(".")] if CHORD.fullmatch(word) else []
         if not pitches or any(pitch not in PITCHES for pitch in pitches):
-            raise ParrotletError(f"{word[:40]!r} is no chord: pitches from 0 to 127 joined by points, such as 60.64.67")
+            raise Unplayable(f"{word[:40]!r} is no chord: pitches from 0 to 127 joined by points, such as 60.64.67")
         chords.append(sorted(set(pitches)))
     if not chords:
-        raise ParrotletError("there is nothing to play: no chord was written")
+        raise Unplayable("there is nothing to play: no chord was written")
     try:
         import mido
     except ModuleNotFoundError:

@@ -1,6 +1,7 @@
 """Vectors of texts come in; a map goes out, on which texts that are alike lie near one another."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from parrotlet.plots.canvas import FAINT, INK, axes_title, check_path, picture
 from parrotlet.plots.curves import COLOURS
 
 MOST_NAMED, NAME_LENGTH = 28, 34  # texts that are named on a map, and characters of a name
+OTHERS = "others"  # labels beyond those that have a colour of their own
 APART = 0.06  # of the map's width, between two that are named
 
 
@@ -26,29 +28,32 @@ def plot_map(
     target = check_path(path)
     if len(places) < 3:
         raise UsageError(f"a map needs at least 3 texts, not {len(places)}")
-    columns = list(dict.fromkeys(labels or [""]))
+    often = [label for label, _ in Counter(labels or [""]).most_common(len(COLOURS) - 1)]
+    groups = [label if label in often else OTHERS for label in labels or [""] * len(places)]
+    names = [*often, *([OTHERS] if OTHERS in groups else [])]
     with picture(target, 11, 8.5) as figure:
-        axes = figure.add_subplot()
-        for number, column in enumerate(columns):
-            chosen = np.array([label == column for label in labels]) if labels else np.ones(len(places), bool)
-            colour = COLOURS[number % len(COLOURS)]
-            axes.scatter(
-                places[chosen, 0], places[chosen, 1], s=12, color=colour, alpha=0.7, linewidths=0, label=column
-            )
+        axes, dots = figure.add_subplot(), []
+        for number, name in enumerate(names):
+            chosen = np.array([group == name for group in groups])
+            dots.append(axes.scatter(*places[chosen].T, s=12, color=COLOURS[number], alpha=0.7, linewidths=0))
         for place in _spread(places):
-            name = " ".join(texts[place].split())
-            shown = name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
-            axes.annotate(
-                shown, places[place], (4, 3), textcoords="offset points", fontsize=8, color=INK
-            ).set_parse_math(False)
+            named = axes.annotate(
+                _short(texts[place]), places[place], (4, 3), textcoords="offset points", fontsize=8, color=INK
+            )
+            named.set_parse_math(False)
         if labels:
-            legend: Any = axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+            legend: Any = axes.legend(dots, [*map(_short, names)], frameon=False, fontsize=9, labelcolor=INK)
             for text in legend.get_texts():
                 text.set_parse_math(False)
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[["left", "bottom"]].set_color(FAINT)
         axes_title(axes, "Texts that the network holds alike", f"{len(places)} texts, {how}")
+
+
+def _short(text: str) -> str:
+    name = " ".join(text.split()) or "(empty)"
+    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
 
 
 def _spread(places: npt.NDArray[np.float64]) -> list[int]:

@@ -157,8 +157,11 @@ class ReferenceRuntime:
         return features.reshape(rows, length, self._features), read[:, length:].astype(np.float32)
 
     def attention(self, ids: ArrayLike) -> Floats:
-        """How much each id of whole windows (N, T) counts for the one after the last, (N, T); of such networks only."""
-        checked = checked_ids(ids, self.vocabulary_size, 2)
+        """How much each id of whole windows (N, T) counts for the one after the last, (N, T); of such networks only.
+
+        A padded network reads V where there is no id yet, and weighs that too.
+        """
+        checked = checked_ids(ids, self.vocabulary_size + self.network.padded, 2)
         return attention_weights(self._over_time(checked), self.weights["attention"])[..., 0]
 
     def looked_into(self, ids: ArrayLike) -> list[Looked]:
