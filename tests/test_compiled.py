@@ -187,6 +187,28 @@ def test_where_only_the_newest_is_wanted_gradients_are_those_of_the_formulas(kin
 
 
 @offered
+@pytest.mark.parametrize("openness", [0.0, 2.0, 4.0, 6.0, 12.0])
+@pytest.mark.parametrize("steps", [60, 300])
+def test_a_walk_does_not_end_before_what_an_open_gate_remembers(kind, openness, steps):
+    """Forget gates that are open carry a gradient far back, also to where it has met closed input gates for long."""
+    made, begin = layer_case(5, steps, 32, 0, 10)
+    with torch.no_grad():
+        made["table"][:, 32:64] += openness
+        made["table"][1:, :32] -= openness  # only the first symbol is remembered
+        made["ids"][:, 1:] = made["ids"][:, 1:].clamp(min=1)
+        made["ids"][:, 0] = 0
+        made["weight_hh"] *= 0.3
+    given = (*made.values(), begin)
+    expected = results(lambda *each: plain_layer(False, *each, False)[0][:, -1:][None], given, 1)
+    walk = lambda *each: compiled.run_recurrent(kind, False, *each)[0]  # noqa: E731
+    tiny = 1e-30  # at the begin: the walk does not end before it
+    whole = results(lambda *each: [(leaving := walk(*each))[:, -1:] + tiny * leaving[:, :1]], given, 1)
+    found = results(lambda *each: compiled.run_recurrent(kind, False, *each, False, True)[0][None], given, 1)
+    for one, other, plain in zip(found, expected, whole, strict=True):
+        assert (one - other).norm() <= 2 * (plain - other).norm() + WRONG[kind] * max(other.norm(), 1)
+
+
+@offered
 def test_a_walk_ends_only_where_no_earlier_gradient_comes_in(kind):
     made, begin = layer_case(9, 70, 32, 5, 10)
     made["weight_hh"].data *= 0.5

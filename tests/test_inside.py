@@ -108,7 +108,9 @@ def test_chance_is_not_taken_for_knowledge(monkeypatch):
     assert "between words" in {each.trait for each in found}  # a unit sees the letter that was just read
     values = [abs(each.correlation) for each in found]
     assert values == sorted(values, reverse=True) and values[-1] >= inside.LEAST_TOLD
-    noise = {f"noise {n}": lambda text, n=n: np.random.default_rng(n + 100).integers(0, 2, len(text)) for n in range(40)}
+    noise = {
+        f"noise {n}": lambda text, n=n: np.random.default_rng(n + 100).integers(0, 2, len(text)) for n in range(40)
+    }
     monkeypatch.setattr(inside, "TRAITS", noise)
     assert inside.detectors(writer, text) == []
     assert inside.detectors(writer, "aaaa" * 50) == []  # nothing varies

@@ -27,7 +27,8 @@ class ContextNetwork(StackedNetwork):
         assert settings.context is not None
         self.context = settings.context
         layers = layers_of(settings, vocabulary_size)
-        self.numbers = settings.context * sum(layer.inputs + layer.outputs for layer in layers)  # of one window
+        # of one window: what enters and leaves a layer, and its states
+        self.numbers = settings.context * sum(layer.inputs + 3 * layer.outputs for layer in layers)
         if settings.attention:
             self.attention = nn.Parameter(torch.empty(self.output.in_features).uniform_(-0.05, 0.05))
 

@@ -17,6 +17,7 @@ LANES = {AVX2: 8, AVX512: 16, BFLOAT16: 16}
 TILE = {kind: 4 * lanes for kind, lanes in LANES.items()}  # columns of one block of products
 GROUP = {AVX2: 1, AVX512: 1, BFLOAT16: 2}  # numbers that one multiply-add takes in
 NUMBERS = {AVX2: torch.float32, AVX512: torch.float32, BFLOAT16: torch.bfloat16}
+LAYOUT = 2  # of the structures and arrays, as pt_layout of kernel.c has it
 POINTER, NUMBER = ctypes.c_void_p, ctypes.c_int64
 
 
@@ -59,6 +60,7 @@ def library() -> ctypes.CDLL | None:
             return None
         kernel = ctypes.CDLL(spec.origin)
         arguments = {
+            "pt_layout": [],
             "pt_sizes": [NUMBER],
             "pt_offers": [NUMBER],
             "pt_memory": [NUMBER] * 4,
@@ -71,7 +73,8 @@ def library() -> ctypes.CDLL | None:
             getattr(kernel, name).restype = NUMBER
             getattr(kernel, name).argtypes = types
         sizes = [ctypes.sizeof(structure) for structure in (Forward, Backward, LinearLoss)]
-        return kernel if [kernel.pt_sizes(which) for which in range(len(sizes))] == sizes else None
+        found = [kernel.pt_sizes(which) for which in range(len(sizes))]
+        return kernel if kernel.pt_layout() == LAYOUT and found == sizes else None
     except (OSError, AttributeError, ValueError):
         return None
 

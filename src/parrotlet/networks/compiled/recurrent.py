@@ -51,8 +51,9 @@ def run_recurrent(
     see ``as_four``. Returns what leaves (B, T, H), with ``newest`` only that of the step read last (B, 1, H), in the
     arithmetic's own type, and after that step the cell (B, H) of an LSTM, the hidden vector of a GRU, in float32.
 
-    On the way back, gradients that have shrunk below half the last place of the largest (2^-8 in bfloat16, 2^-24 in
-    float32) are not walked further, where no new ones come in: a window with one target is seldom walked to its begin.
+    The way back ends where no new gradients come in and those that are carried, times the steps left, are below half
+    the last place of the largest (2^-8 in bfloat16, 2^-24 in float32): a window with one target is seldom walked to its
+    begin, and what is left out is no larger than the error of the arithmetic.
     """
     begin = weight_hh.new_zeros(len(ids), 1, weight_hh.shape[1]) if state is None else state
     given = table, ids, entering, weight_ih, weight_hh, begin[:, 0], begin[:, -1]

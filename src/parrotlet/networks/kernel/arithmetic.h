@@ -6,6 +6,7 @@
 
 #undef BY_COUNT
 #undef STEP
+#undef ABSOLUTE
 #undef TILE
 #undef NAME
 #undef TARGET

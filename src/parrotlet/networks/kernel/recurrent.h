@@ -13,6 +13,7 @@ INLINE TARGET VECTOR NAME(tangent)(VECTOR x) {
 
 /* The step that is read as number `index`. */
 #define STEP(call, index) ((call)->reverse ? (call)->steps - 1 - (index) : (index))
+#define ABSOLUTE(v) MAX(v, SUB(SET(0.0f), v))
 
 /* Where the cells of one row's tile are kept, (…, H / LANES, B, LANES): threads write and read them in order. */
 INLINE int64_t NAME(slot)(int64_t rows, int64_t units, int64_t index, int64_t tile, int64_t row) {
@@ -82,16 +83,20 @@ static TARGET void NAME(forward)(const recurrent_forward *call, int64_t first, i
 
 /* The first step of the rows [first, last) at which a gradient comes in, as the number under which it is read. */
 static int64_t NAME(first_given)(const recurrent_backward *call, int64_t first, int64_t last) {
-    const int64_t size = call->units * (int64_t)sizeof(NUMBER) / 8;
     const uint64_t unsigned_bits = sizeof(NUMBER) == 2 ? 0x7fff7fff7fff7fff : 0x7fffffff7fffffff;
+    const int64_t each = 8 / (int64_t)sizeof(NUMBER);
     int64_t index, row, k;
     if (call->newest) return call->steps - 1;
     for (index = 0; index < call->steps - 1; index++) {
         for (row = first; row < last; row++) {
-            const NUMBER *given = call->leaving_gradient;
-            const uint64_t *bits = (const uint64_t *)(given + (row * call->steps + STEP(call, index)) * call->units);
+            const NUMBER *given = (const NUMBER *)call->leaving_gradient +
+                                  (row * call->steps + STEP(call, index)) * call->units;
             uint64_t any = 0;
-            for (k = 0; k < size; k++) any |= bits[k];
+            for (k = 0; k < call->units; k += each) {
+                uint64_t bits;
+                memcpy(&bits, given + k, sizeof(bits));
+                any |= bits;
+            }
             if (any & unsigned_bits) return index;
         }
     }
@@ -106,8 +111,9 @@ INLINE TARGET float NAME(largest_of)(VECTOR values) {
     return largest;
 }
 
-/* The gradients of one row's sums at one step, of one tile: into d; the cell's gradient goes on. */
-INLINE TARGET void NAME(cell_gradients)(const recurrent_backward *call, int64_t tile, int64_t index, int64_t row,
+/* The gradients of one row's sums at one step, of one tile: into d; the cell's gradient goes on. Returns the size of what
+ * was carried here, of which all that follows is made. */
+INLINE TARGET VECTOR NAME(cell_gradients)(const recurrent_backward *call, int64_t tile, int64_t index, int64_t row,
                                         VECTOR *d) {
     const int64_t units = call->units, column = tile * LANES, place = row * call->steps + STEP(call, index);
     const int64_t slot = NAME(slot)(call->rows, units, index, tile, row);
@@ -117,7 +123,7 @@ INLINE TARGET void NAME(cell_gradients)(const recurrent_backward *call, int64_t 
     float *table = call->table_gradient + call->ids[place] * 4 * units + tile * TILE;
     const VECTOR one = SET(1.0f), first = LOAD_SMALL(gate), second = LOAD_SMALL(gate + LANES);
     const VECTOR fresh = LOAD_SMALL(gate + 2 * LANES), fourth = LOAD_SMALL(gate + 3 * LANES);
-    VECTOR hidden = LOAD(call->hidden_gradient + row * units + column);
+    VECTOR hidden = LOAD(call->hidden_gradient + row * units + column), size;
     int j;
     if (!call->newest)
         hidden = ADD(hidden, LOAD_NUMBERS((const NUMBER *)call->leaving_gradient + place * units + column));
@@ -130,6 +136,7 @@ INLINE TARGET void NAME(cell_gradients)(const recurrent_backward *call, int64_t 
         d[0] = MUL(MUL(d[2], fourth), FNMA(first, first, first));
         d[1] = MUL(MUL(state, SUB(LOAD(earlier), fresh)), FNMA(second, second, second));
         STORE(carried, MUL(state, second));
+        size = ABSOLUTE(state);
     } else { /* i f g o */
         const VECTOR bent = NAME(tangent)(LOAD(later));
         const VECTOR through = MUL(hidden, fourth);
@@ -139,9 +146,11 @@ INLINE TARGET void NAME(cell_gradients)(const recurrent_backward *call, int64_t 
         d[2] = MUL(MUL(cell, first), FNMA(fresh, fresh, one));
         d[3] = MUL(MUL(hidden, bent), FNMA(fourth, fourth, fourth));
         STORE(carried, MUL(cell, second));
+        size = MAX(ABSOLUTE(cell), ABSOLUTE(hidden));
     }
     UNROLL
     for (j = 0; j < 4; j++) STORE(table + j * LANES, ADD(LOAD(table + j * LANES), d[j]));
+    return size;
 }
 
 /* What one step hands back to the step before and to the layer below: `rows` rows, one tile of columns. */
@@ -188,8 +197,9 @@ static TARGET void NAME(remember)(const recurrent_backward *call, NUMBER *entere
     for (k = 0; k < inputs; k += LANES) INTERLEAVE(entered + k * capacity * GROUP, entering, k);
 }
 
-/* The walk ends where its gradients have shrunk below half the last place of the largest, and nothing more comes in: what
- * they would add is smaller than what rounding takes away. So a window with one target is not walked to its begin. */
+/* The walk ends where nothing more comes in and what is carried, times the steps that are left, has shrunk below half the
+ * last place of the largest that was carried: what is left out is then, unless it grew again, no larger than the error
+ * that this arithmetic makes anyway. So a window with one target is seldom walked to its begin. */
 static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first, int64_t last, void *memory) {
     const int64_t units = call->units, tiles = units / LANES, rows = last - first, depth = units + call->inputs;
     const int64_t each = (rows + GROUP - 1) / GROUP, capacity = buffered(rows, GROUP) * each;
@@ -208,9 +218,8 @@ static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first,
                 VECTOR d[2][4];
                 for (g = 0; g < GROUP; g++) {
                     if (row + g < last) {
-                        NAME(cell_gradients)(call, tile, index, row + g, d[g]);
-                        if (given)
-                            for (j = 0; j < 4; j++) sizes = MAX(sizes, MAX(d[g][j], SUB(SET(0.0f), d[g][j])));
+                        const VECTOR size = NAME(cell_gradients)(call, tile, index, row + g, d[g]);
+                        if (given) sizes = MAX(sizes, size);
                         for (j = 0; j < 4; j++)
                             STORE_NUMBERS(gradients + (row + g - first) * 4 * units + tile * TILE + j * LANES, d[g][j]);
                     } else {
@@ -226,7 +235,7 @@ static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first,
         if (given) {
             const float size = NAME(largest_of)(sizes);
             largest = size > largest ? size : largest;
-            ends = index <= given && size < largest * HALF_LAST_PLACE;
+            ends = index > 0 && index <= given && size * (float)index < largest * HALF_LAST_PLACE;
         }
         for (tile = 0; tile < (depth + TILE - 1) / TILE; tile++) {
             for (row = first; row < last; row += count) {
@@ -242,7 +251,7 @@ static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first,
     if (!ends) return;
     memset(call->hidden_gradient + first * units, 0, rows * units * sizeof(float));
     memset(call->cell_gradient + first * units, 0, rows * units * sizeof(float));
-    for (; index >= 0; index--)
+    for (; call->inputs && index >= 0; index--)
         for (row = first; row < last; row++)
             memset((NUMBER *)call->entering_gradient + (row * call->steps + STEP(call, index)) * call->inputs, 0,
                    call->inputs * sizeof(NUMBER));
