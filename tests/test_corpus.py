@@ -230,7 +230,6 @@ FORMS = {
         "chinese_poetry/tang_poems.txt",
         "russian/onegin.txt",
         "hebrew/hebrew_bible_sample.txt",
-        "abc_nottingham/nottingham.abc",
         "japanese/wagahai_neko.txt",
         "king_lear/king_lear.txt",
     ],
@@ -244,6 +243,7 @@ FORMS = {
         "strokes/kanji_strokes.txt",
         "chat/dialogs.txt",
         "midi_text/jsb_chorales_tokens.txt",
+        "abc_nottingham/nottingham.abc",
     ],
 }
 

@@ -16,7 +16,9 @@ DISHES = [{"title": f"Soup {n}", "directions": ["Cut the roots.", f"Boil for {n 
 POEMS = "".join(chr(0x4E00 + n * n % 300) + ("\n" if n % 6 == 5 else "") for n in range(3000))
 STROKES = "".join(" ".join(f"{k * n % 9},{k % 5},{int(k == n % 7)}" for k in range(9)) + "\n" for n in range(200))
 TUNES = "".join(f"X:{n}\nT:Walk {n}\nK:{'CDG'[n % 3]}\n" + "cdefgab"[n % 7] * 4 + "|gab|\n\n" for n in range(150))
-CHORALES = "".join(" ".join(f"{48 + k * n % 5}.{60 + k}.{64 + n % 3}" for k in range(9)) + "\n" for n in range(150))
+CHORALES = "".join(
+    " ".join(f"{48 + (k * n + n * n // 3) % 9}.{60 + (n + k * k) % 11}" for k in range(12)) + "\n" for n in range(400)
+)
 POSTS = "author,text\n" + "".join(
     f"{'AB'[n % 2]},the cat {n} sat on mat {n * n % 13} https://t.co/{n}\n" for n in range(150)
 )
@@ -45,7 +47,12 @@ MADE = {
 }
 
 
-STEPS = {"chat": 150, "king-lear": 150, "penn-words": 150}  # slow to learn; the others show it after 30
+STEPS = {
+    "chat": 150,
+    "chorales": 120,
+    "king-lear": 150,
+    "penn-words": 150,
+}  # slow to learn; the others show it after 30
 
 
 def learns_and_writes(source, recipe, steps):

@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("score", "bits per character of a text, and what surprises the model in it"),
     "next": ("next", "the likeliest next tokens after a prompt"),
     "look": ("look", "what goes on inside: surprise, hidden units, gates, attention, influence"),
-    "nearest": ("nearest", "texts of a corpus that are most like a given one"),
+    "nearest": ("near", "texts of a corpus that are most like a given one"),
     "compare": ("compare", "models side by side: figures, curves, texts"),
     "report": ("report", "the report card: what a model writes, beside human text"),
     "inspect": ("inspect", "what a model file holds"),
