@@ -68,3 +68,9 @@ def test_the_file_map_names_what_is_there():
         assert (package / "src" / "parrotlet" / name).exists() or (package / name).exists(), name
     rooms = {path.name for path in (package / "src" / "parrotlet").iterdir() if not path.name.startswith(("_", "py."))}
     assert rooms <= {Path(name).name for name in named}
+
+
+def test_no_page_waits_for_its_text():
+    """A line that is one word in capitals stands for what is still to be written."""
+    for page in (Path(__file__).parent.parent / "docs").glob("*.md"):
+        assert not re.search(r"^[A-Z]{4,}$", page.read_text(encoding="utf-8"), re.M), page.name
