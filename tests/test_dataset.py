@@ -321,3 +321,12 @@ def test_an_excerpt_is_of_what_is_trained_on(tmp_path, form):
     found = {tokenizer.decode(excerpt(encoded, division, 9, 1, number)) for number in range(50)}
     assert len(found) > 20 and all(0 < len(text) <= 9 for text in found)
     assert all(any(text in document for document in trained) for text in found)
+
+
+def test_a_target_counts_alike_in_batches_with_many_and_with_few(tmp_path):
+    """Long documents are read in several batches, of which the last hold few targets: all are divided by the same."""
+    encoded, _ = encode(["abcde" * (5 + n % 40) for n in range(300)], "lines", tmp_path)
+    batches = every_batch(learned_from(encoded, split(encoded, 0.0), 8, 16, 0))
+    counts = [int((batch.targets != NOTHING).sum()) for batch in batches]
+    assert len({batch.usual for batch in batches}) == 1 and min(counts) < 0.3 * max(counts)
+    assert np.mean(counts) == pytest.approx(batches[0].usual, rel=0.02)

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from parrotlet import from_texts, load_bundle, training  # noqa: E402
+from parrotlet import Writer, from_texts, load_bundle, training  # noqa: E402
 from parrotlet.errors import ParrotletError, UsageError  # noqa: E402
 from parrotlet.learning import Run  # noqa: E402
 from parrotlet.learning.events import Done, Evaluated, Note, Sample, Saved, Started, Step  # noqa: E402
@@ -438,3 +438,21 @@ class TestPlan:
             weights_in(NetworkSettings(hidden=10, embedding=5, layers=2), 7) == 4 * 3 * 100 + 70
         )  # letters are looked up
         assert weights_in(NetworkSettings(hidden=10, embedding=5, layers=2), 1000) == 4 * (10 * 5 + 3 * 100) + 10_000
+
+
+def test_long_documents_end_as_often_as_they_should():
+    """Documents longer than the window: the chances of an end sum to one for each, and what is written is as long."""
+    random = np.random.default_rng(1)
+    texts = ["".join(random.choice(list("abc"), random.integers(40, 120))) for _ in range(300)]
+    settings = {"hidden": 24, "embedding": 8, "batch": 8, "window": 16, "steps": 400, "learning_rate": 1e-2}
+    run = training(from_texts(texts), **settings, device="cpu", validation=0.0, sample_temperatures=(), evaluations=1)
+    list(run)
+    writer = Writer(run.bundle)
+    stop, ends = writer.tokenizer.stop, []
+    for text in texts[:60]:
+        logits, _ = writer.runtime.read(np.concatenate(([stop], writer.tokenizer.encode(text)))[None])
+        chances = np.exp(logits[0] - logits[0].max(axis=1, keepdims=True))
+        ends.append((chances[:, stop] / chances.sum(axis=1)).sum())
+    assert 0.8 < np.mean(ends) < 1.25
+    written = [len(text) for text in writer.generate(200, length=500, seed=1)]
+    assert 0.8 < np.mean(written) / np.mean([len(text) for text in texts]) < 1.25

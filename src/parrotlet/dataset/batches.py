@@ -6,7 +6,7 @@ window. ``LineBatches`` reads short documents: rows of similar length side by si
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Protocol
 
@@ -28,7 +28,8 @@ class Batch:
     ``fresh``: (B,) bool, rows that begin from a new state; the others go on from the batch before.
     ``context``: (B, W) int64, for windows the ids before the inputs, the vocabulary's size where there is none;
     ``labels``: (B, K) or (B, T, K) int64, where documents have labels the number of each column's label;
-    ``padding``: how many of the targets only pad a document, though they are learned.
+    ``padding``: how many of the targets only pad a document, though they are learned;
+    ``usual``: how many targets a batch has on the average, where that is far from what some have.
     """
 
     inputs: npt.NDArray[np.int64]
@@ -37,6 +38,7 @@ class Batch:
     context: npt.NDArray[np.int64] | None = None
     labels: npt.NDArray[np.int64] | None = None
     padding: int = 0
+    usual: float | None = None
 
 
 class Batches(Protocol):
@@ -127,6 +129,11 @@ class LineBatches:
     def length(self, epoch: int) -> int:
         return int(self._borders(epoch)[-1])
 
+    @cached_property
+    def _usual(self) -> float:
+        """Targets of a batch on the average: the last windows of long documents hold few, and all of their ends."""
+        return max(1.0, self._encoded.tokens / max(1, self.length(0)))
+
     def batch(self, epoch: int, index: int) -> Batch:
         borders = self._borders(epoch)
         place = int(np.searchsorted(borders, index, side="right"))
@@ -186,7 +193,7 @@ class LineBatches:
             inputs[row, :size] = self._encoded.ids[start : start + size]
             targets[row, :size] = self._encoded.ids[start + 1 : start + size + 1]
         labels = self._encoded.labels_at(np.asarray(documents), starts[:, None] + np.arange(width))
-        return Batch(inputs, targets, np.full(len(documents), offset == 0), labels=labels)
+        return Batch(inputs, targets, np.full(len(documents), offset == 0), labels=labels, usual=self._usual)
 
 
 def validation_batches(encoded: Encoded, split: Split, window: int = 256) -> Batches | None:

@@ -79,11 +79,12 @@ class Learner:
         wanted = nats if self.labelled is None else self._with_labels(self.labelled, nats, features, batch)
         for parameter in self.parameters:
             parameter.grad = None
-        # The sum is propagated and divided afterwards: half-precision gradients of a mean could vanish.
+        # The sum is propagated and divided afterwards: half-precision gradients of a mean could vanish. What is usual
+        # divides it, so that a target counts alike in batches with many and with few.
         wanted.backward()  # type: ignore[no-untyped-call]
         for parameter in self.parameters:
             if parameter.grad is not None:
-                parameter.grad /= tokens
+                parameter.grad /= batch.usual or tokens
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.parameters, self.settings.clip)
         self.optimizer.step(learning_rate)
