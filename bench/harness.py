@@ -1,5 +1,6 @@
 """What the rows share: where the corpora are, and parrotlet run as its users run it."""
 
+import argparse
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from bench.table import Table
 
 __all__ = [
     "Table",
+    "chosen_for_writing",
     "data_folder",
     "event",
     "median_seconds",
@@ -27,6 +29,26 @@ __all__ = [
     "train",
     "use_utf8",
 ]
+
+
+def chosen_for_writing(
+    row: str, about: str | None, arguments: Sequence[str], minutes: float, **numbers: float
+) -> argparse.Namespace:
+    """The options of a row that trains for some minutes and judges what the model writes.
+
+    ``numbers``: further options and what they are without. ``keep`` is a folder, made here.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m bench {row}", description=about)
+    for name, usual in {"minutes": minutes, **numbers}.items():
+        parser.add_argument(f"--{name}", type=type(usual), default=usual)
+    parser.add_argument("--keep", help="a folder for what was written")
+    parser.add_argument("--quick", action="store_true", help="a few seconds")
+    chosen = parser.parse_args(arguments)
+    use_utf8()
+    if chosen.keep:
+        Path(chosen.keep).mkdir(parents=True, exist_ok=True)
+    chosen.minutes = 0.1 if chosen.quick else chosen.minutes
+    return chosen
 
 
 def data_folder() -> Path:

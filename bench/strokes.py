@@ -3,12 +3,11 @@
 Strokes per drawing, and moves per stroke, of drawings that were written beside those of held-out ones: mean and spread.
 """
 
-import argparse
 import statistics
 import tempfile
 from pathlib import Path
 
-from bench.harness import Table, data_folder, train, use_utf8
+from bench.harness import Table, chosen_for_writing, data_folder, train
 from bench.held_out import divided
 from parrotlet import load
 from parrotlet.errors import ParrotletError
@@ -19,22 +18,13 @@ SHOWN = 60
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench strokes", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--temperature", type=float, default=1.0, help="of the writing; 1: as the network foresees")
-    parser.add_argument("--keep", help="a folder for the sheets and the model")
-    parser.add_argument("--quick", action="store_true", help="a few seconds")
-    chosen = parser.parse_args(arguments)
-    use_utf8()
-    if chosen.keep:
-        Path(chosen.keep).mkdir(parents=True, exist_ok=True)
+    chosen = chosen_for_writing("strokes", __doc__, arguments, minutes=5.0, temperature=1.0)
     lines = (data_folder() / "strokes" / "kanji_strokes.txt").read_text(encoding="utf-8").split("\n")
     learned, held_out = divided([line for line in lines if line.strip()], "lines", ())
     with tempfile.TemporaryDirectory() as folder:
         source, model = Path(folder) / "learned.txt", Path(chosen.keep or folder) / "strokes.safetensors"
         source.write_text("\n".join(learned) + "\n", encoding="utf-8")
-        minutes = 0.1 if chosen.quick else chosen.minutes
-        train(source, model, "--recipe", "strokes", "--minutes", minutes)
+        train(source, model, "--recipe", "strokes", "--minutes", chosen.minutes)
         written = load(model).generate(len(held_out), length=2000, temperature=chosen.temperature, seed=1)
     if chosen.keep:
         write_sheet(written[:SHOWN], Path(chosen.keep) / "written.png")

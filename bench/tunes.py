@@ -4,11 +4,10 @@ abc2midi, a real tool (Debian's abcmidi), judges each. A copy is a tune half of 
 tune of the book. The share of the book's own held-out tunes that play stands beside.
 """
 
-import argparse
 import tempfile
 from pathlib import Path
 
-from bench.harness import Table, data_folder, train, use_utf8
+from bench.harness import Table, chosen_for_writing, data_folder, train
 from bench.held_out import divided
 from parrotlet import load
 from parrotlet.corpus import open_corpus
@@ -21,22 +20,13 @@ TEMPERATURE = 0.8
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench tunes", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--tunes", type=int, default=200)
-    parser.add_argument("--keep", help="a folder for the tunes that were written")
-    parser.add_argument("--quick", action="store_true", help="a few seconds")
-    chosen = parser.parse_args(arguments)
-    use_utf8()
-    if chosen.keep:
-        Path(chosen.keep).mkdir(parents=True, exist_ok=True)
+    chosen = chosen_for_writing("tunes", __doc__, arguments, minutes=3.0, tunes=200)
     book = open_corpus([data_folder() / "abc_nottingham" / "nottingham.abc"])
     learned, held_out = divided([document.text for document in book.documents()], "lines", ())
     with tempfile.TemporaryDirectory() as folder:
         source, model = Path(folder) / "learned.abc", Path(folder) / "model.safetensors"
         source.write_text(tune_book(learned), encoding="utf-8")
-        minutes = 0.1 if chosen.quick else chosen.minutes
-        train(source, model, "--recipe", "tunes", "--minutes", minutes)
+        train(source, model, "--recipe", "tunes", "--minutes", chosen.minutes)
         written = load(model).generate(chosen.tunes, length=3000, temperature=TEMPERATURE, seed=1)
     if chosen.keep:
         (Path(chosen.keep) / "tunes.abc").write_text(tune_book(written), encoding="utf-8")

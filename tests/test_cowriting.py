@@ -213,7 +213,7 @@ def test_a_draft_is_kept_in_a_file(model, tmp_path):
     assert re.search(r"^  1  +\d+\.\d%   sat$", done.stdout, re.M)
     assert in_a_pipe(model, "", "--draft", str(kept), "--prompt", "a").returncode == 2
     kept.write_bytes(b"\xff\xfe\x00\x80")
-    assert "a draft must be a text in UTF-8" in in_a_pipe(model, "", "--draft", str(kept)).stderr
+    assert "--draft must be a text in UTF-8" in in_a_pipe(model, "", "--draft", str(kept)).stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parrotlet import inside
+from parrotlet import inside, traits
 from parrotlet.bundle import Bundle, Card
 from parrotlet.cli import main
 from parrotlet.errors import UsageError
@@ -111,7 +111,7 @@ def test_chance_is_not_taken_for_knowledge(monkeypatch):
     noise = {
         f"noise {n}": lambda text, n=n: np.random.default_rng(n + 100).integers(0, 2, len(text)) for n in range(40)
     }
-    monkeypatch.setattr(inside, "TRAITS", noise)
+    monkeypatch.setattr(traits, "TRAITS", noise)
     assert inside.detectors(writer, text) == []
     assert inside.detectors(writer, "aaaa" * 50) == []  # nothing varies
 

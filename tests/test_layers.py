@@ -32,6 +32,7 @@ RANKS = {
     "writing": 6,
     "scoring": 6,
     "trace": 6,
+    "traits": 6,
     "labels": 6,
     "continuations": 6,
     "writer": 7,

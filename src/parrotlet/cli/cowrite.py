@@ -12,7 +12,7 @@ import typer
 from parrotlet.cli.console import as_json_line, piped_lines
 from parrotlet.cli.generate import save
 from parrotlet.cli.keys import Keys, pressed
-from parrotlet.cli.options import ChosenLabels, load
+from parrotlet.cli.options import ChosenLabels, load, text_of
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.show import harmless
 
@@ -53,7 +53,7 @@ def cowrite(
 
     if draft_file is not None and prompt:
         raise UsageError("--draft and --prompt: give one of the two")
-    text = prompt if draft_file is None else read_draft(draft_file)
+    text = prompt if draft_file is None else text_of(draft_file, "--draft")
     table = Table(Draft(load(model, text, labels=labels), text), n, words, temperature, output or draft_file)
     listen()
     try:
@@ -72,7 +72,7 @@ def keep(table: "Table") -> None:
     """
     try:
         if table.output is not None:
-            if not (Path(table.output).is_file() and read_draft(table.output) == table.draft.text):
+            if not (Path(table.output).is_file() and text_of(table.output, "--output") == table.draft.text):
                 save(table.draft.text, table.output)
             return
     except ParrotletError:
@@ -90,15 +90,6 @@ def listen() -> None:
     for name in ("SIGHUP", "SIGTERM"):  # Windows has no SIGHUP
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), end)
-
-
-def read_draft(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ParrotletError(f"{path}: a draft must be a text in UTF-8") from None
-    except ValueError:  # a NUL in the name
-        raise UsageError(f"--draft {path!r} is no name of a file") from None
 
 
 class Table:

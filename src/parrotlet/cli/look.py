@@ -2,14 +2,13 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from parrotlet.cli.console import as_json as to_json
 from parrotlet.cli.console import shown, tell
-from parrotlet.cli.options import AsJson, ChosenLabels, Model, load
+from parrotlet.cli.options import AsJson, ChosenLabels, Model, load, text_of
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.show import harmless
 
@@ -31,21 +30,27 @@ Layer = Annotated[int | None, typer.Option(min=0, help="which recurrent layer, f
 Output = Annotated[str | None, typer.Option("--output", "-o", help="a picture (.png, .svg) or a page (.html)")]
 
 
-@app.command()
-def surprise(
-    model: Model,
-    text: Text = None,
-    file: File = None,
-    seed: Seed = 1,
-    labels: ChosenLabels = None,
-    output: Output = None,
-    as_json: AsJson = False,
-) -> None:
-    """How many bits each token costs: what the network did not expect."""
-    from parrotlet import inside
+def view(name: str, about: str, length: int = WRITTEN) -> None:
+    """A command that needs nothing but a text: the function of that name in parrotlet.inside makes its view."""
 
-    writer = checked(model, output, labels)
-    give(inside.surprise(writer, read(writer, text, file, seed)), "Surprise", output, as_json)
+    @app.command(name, help=about)
+    def command(
+        model: Model,
+        text: Text = None,
+        file: File = None,
+        seed: Seed = 1,
+        labels: ChosenLabels = None,
+        output: Output = None,
+        as_json: AsJson = False,
+    ) -> None:
+        from parrotlet import inside
+
+        writer = checked(model, output, labels)
+        found = getattr(inside, name)(writer, read(writer, text, file, seed, length))
+        give(found, name.capitalize(), output, as_json)
+
+
+view("surprise", "How many bits each token costs: what the network did not expect.")
 
 
 @app.command()
@@ -104,38 +109,10 @@ def gates(
     give(inside.gates(writer, given, layer, unit), "Gates", output, as_json)
 
 
-@app.command()
-def attention(
-    model: Model,
-    text: Text = None,
-    file: File = None,
-    seed: Seed = 1,
-    labels: ChosenLabels = None,
-    output: Output = None,
-    as_json: AsJson = False,
-) -> None:
-    """Which tokens each one was read from, by the weights of textgenrnn's attention."""
-    from parrotlet import inside
-
-    writer = checked(model, output, labels)
-    give(inside.attention(writer, read(writer, text, file, seed, LINKED)), "Attention", output, as_json)
-
-
-@app.command()
-def influence(
-    model: Model,
-    text: Text = None,
-    file: File = None,
-    seed: Seed = 1,
-    labels: ChosenLabels = None,
-    output: Output = None,
-    as_json: AsJson = False,
-) -> None:
-    """How much each token bears on those after it, in bits, for every network: by putting others in its place."""
-    from parrotlet import inside
-
-    writer = checked(model, output, labels)
-    give(inside.influence(writer, read(writer, text, file, seed, LINKED)), "Influence", output, as_json)
+view("attention", "Which tokens each one was read from, by the weights of textgenrnn's attention.", LINKED)
+view(
+    "influence", "How many bits each token bears on those after it, for every network: others stand in for it.", LINKED
+)
 
 
 def checked(model: str, output: str | None, labels: Sequence[str] | None) -> "Writer":
@@ -152,12 +129,7 @@ def read(writer: "Writer", text: str | None, file: str | None, seed: int, length
     if text is not None and file is not None:
         raise UsageError("--text and --file: give one of the two")
     if file is not None:
-        try:
-            return Path(file).read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise ParrotletError(f"{file}: this must be a text in UTF-8") from None
-        except ValueError:  # a NUL in the name
-            raise UsageError(f"--file {file!r} is no name of a file") from None
+        return text_of(file, "--file")
     if text is not None:
         return text
     texts = writer.generate(20, length=length, seed=seed, temperature=0.8) if writer.card.form == "lines" else []

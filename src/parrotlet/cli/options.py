@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 import typer
 from pydantic import BaseModel
 
-from parrotlet.errors import UsageError
+from parrotlet.errors import ParrotletError, UsageError
 
 if TYPE_CHECKING:
     from parrotlet.corpus import Corpus
@@ -54,6 +54,16 @@ def numbers(text: str, name: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise UsageError(f"{name} {text!r} is not a number or a list such as 0.2,0.5,1.0") from None
+
+
+def text_of(path: str, option: str) -> str:
+    """The text of a file that an option names; raises one line where it is no text in UTF-8."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ParrotletError(f"{path}: {option} must be a text in UTF-8") from None
+    except ValueError:  # a NUL in the name
+        raise UsageError(f"{option} {path!r} is no name of a file") from None
 
 
 def the_model(model: str | None) -> str:
