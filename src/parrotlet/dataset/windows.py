@@ -29,7 +29,9 @@ class WindowBatches:
         self._encoded, self._split, self._empty = encoded, split, vocabulary
         self._rows, self._context, self._stride, self._seed = rows, context, stride, seed
         self._examples = -(-encoded.tokens // stride) if self._any_teaches(stride) else 0
+        self._at_once = max(1, LOOKED_AT_ONCE // rows)  # batches whose positions are found together
         self._order = lru_cache(maxsize=2)(self._make_order)
+        self._places = lru_cache(maxsize=2)(self._make_places)
 
     def _any_teaches(self, stride: int) -> bool:
         for start in range(0, self._encoded.tokens, stride * LOOKED_AT_ONCE):
@@ -46,10 +48,7 @@ class WindowBatches:
         return -(-self._examples // self._rows)
 
     def batch(self, epoch: int, index: int) -> Batch:
-        chosen = self._order(epoch).take(index * self._rows, (index + 1) * self._rows) * self._stride  # (B,)
-        document = self._documents(chosen)  # (B,)
-        kept = self._teaches(chosen, document)
-        chosen, document = chosen[kept], document[kept]
+        chosen, document = self._places(epoch, index // self._at_once)[index % self._at_once]  # (B,) each
         ids = self._encoded.ids
         back = np.arange(-self._context, 0)  # (W,)
         places = chosen[:, None] + back  # (B, W)
@@ -65,6 +64,15 @@ class WindowBatches:
 
     def _make_order(self, epoch: int) -> Shuffled:
         return Shuffled(self._examples, generator(self._seed, epoch))
+
+    def _make_places(self, epoch: int, part: int) -> list[tuple[IdArray, IdArray]]:
+        """For each of some batches in a row its positions, and their documents: (B,) each."""
+        size = self._rows * self._at_once
+        chosen = self._order(epoch).take(part * size, (part + 1) * size) * self._stride
+        document = self._documents(chosen)
+        kept = self._teaches(chosen, document)
+        batches = (slice(start, start + self._rows) for start in range(0, len(chosen), self._rows))
+        return [(chosen[each][kept[each]], document[each][kept[each]]) for each in batches]
 
     def _teaches(self, chosen: IdArray, document: IdArray) -> npt.NDArray[np.bool_]:
         """Which of these positions, each in its document, are there to learn from: (B,)."""

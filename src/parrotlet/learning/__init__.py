@@ -22,6 +22,7 @@ from parrotlet.bundle import Bundle, load_bundle
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.learning.checkpoint import RunFolder
 from parrotlet.learning.events import Done, Event, Note
+from parrotlet.learning.machine import kept_memory
 from parrotlet.learning.prepare import Sources, prepare, take_up
 from parrotlet.learning.run import Loop
 from parrotlet.recipes import load_recipe
@@ -91,7 +92,7 @@ def training(
 
     def events(run: Run) -> Iterator[Event]:
         threads = torch.get_num_threads()
-        with _folder(target) as folder, contextlib.ExitStack() as stack:
+        with _folder(target) as folder, contextlib.ExitStack() as stack, kept_memory():
             stack.callback(torch.set_num_threads, threads)
             if resume and target is not None and folder.exists:
                 prepared = take_up(folder)

@@ -1,12 +1,40 @@
 """The machine comes in; how fast it multiplies, and how many threads are worth using on it now, goes out."""
 
+import contextlib
+import ctypes
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 
 from parrotlet.learning.learner import choose_device, choose_precision
 from parrotlet.settings import TrainingSettings
+
+MOST_MAPPED, TRIMMED_ABOVE = -4, -1  # glibc's numbers for mallopt: M_MMAP_MAX and M_TRIM_THRESHOLD
+USUAL_MAPPED, USUAL_TRIMMED = 1 << 16, 1 << 26  # what they are without: blocks, and the most that glibc comes to, bytes
+
+
+@contextlib.contextmanager
+def kept_memory() -> Iterator[None]:
+    """While this lasts, freed memory stays with the process, and what a step needs lies where the last step's lay.
+
+    glibc gives blocks of more than 32 MiB back to the system at once and takes them anew, emptied page by page, which
+    cost a fifth of the time of training (LOG.md, 2026-11-21). Where there is no glibc nothing changes.
+    """
+    try:
+        library = ctypes.CDLL(None)
+        adjust, give_back = library.mallopt, library.malloc_trim
+    except (OSError, TypeError, AttributeError):  # Windows, macOS, musl
+        yield
+        return
+    adjust(MOST_MAPPED, 0)
+    adjust(TRIMMED_ABOVE, -1)
+    try:
+        yield
+    finally:
+        adjust(MOST_MAPPED, USUAL_MAPPED)
+        adjust(TRIMMED_ABOVE, USUAL_TRIMMED)
+        give_back(0)
 
 
 def matrix_speed(settings: TrainingSettings) -> float:
