@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import parrotlet.compat
+import parrotlet.pretrained
 from parrotlet.bundle import load_bundle
 from parrotlet.compat import synthesize, synthesize_to_file, textgenrnn
 from parrotlet.compat.files import LOOK, saved_name
@@ -58,24 +59,41 @@ def small(**options) -> textgenrnn:
 # What textgenrnn's README shows, with another import.
 
 
-def test_the_first_readme_example_says_what_to_do_while_there_is_no_pretrained_model():
+@pytest.fixture
+def packaged(monkeypatch):
+    """A smaller pretrained model, which is as quick to train on as a test wants it."""
+    monkeypatch.setattr(parrotlet.pretrained, "FILE", Path(__file__).parent / "fixtures" / "format1.safetensors")
+
+
+def test_the_first_readme_example_writes_with_the_pretrained_model(packaged, capsys):
     textgen = textgenrnn()
-    with pytest.raises(UsageError, match=r"no model to write with yet.*textgenrnn\('textgenrnn_weights.hdf5'\)"):
+    textgen.generate()
+    assert capsys.readouterr().out.endswith("\n\n")
+    assert textgen.config["rnn_size"] == 8
+
+
+def test_without_a_pretrained_model_it_is_said_what_to_do(monkeypatch, capsys):
+    monkeypatch.setattr(parrotlet.pretrained, "FILE", Path("missing.safetensors"))
+    textgen = textgenrnn()
+    with pytest.raises(UsageError, match=r"no model to write with.*textgenrnn\('textgenrnn_weights.hdf5'\)"):
         textgen.generate()
+    textgen.train_on_texts(LINES, num_epochs=1, **{**SMALL, "verbose": 1})
+    out, told = capsys.readouterr()
+    assert "without its pretrained model: a new one is trained" in told
+    assert "Training new model w/ 1-layer, 12-cell LSTMs" in out
 
 
-def test_the_readme_examples_train_write_and_load(capsys):
+def test_the_readme_examples_train_write_and_load(packaged, capsys):
     textgen = textgenrnn()
     textgen.train_from_file("hacker_news_2000.txt", num_epochs=1)
     out, told = capsys.readouterr()
-    first, second, third, *rest = out.split("\n")
+    first, second, *rest = out.split("\n")
     assert first == "36 texts collected."
-    assert second == "Training new model w/ 2-layer, 128-cell LSTMs"
-    assert third == f"Training on {WINDOWS:,} character sequences."
+    assert second == f"Training on {WINDOWS:,} character sequences."
     samples = "\n".join(rest)
     assert [banner for banner in BANNERS if banner in samples] == BANNERS
     assert re.search(r"^Epoch 1/1 - loss: \d\.\d{4}$", samples, re.MULTILINE)
-    assert "no pretrained model of its own yet: a new one is trained" in told
+    assert "going on from parrotlet's pretrained model" in told
     assert "the first line 'title' reads like a header and is left out" in told
 
     assert textgen.generate() is None

@@ -111,16 +111,19 @@ def new_model_settings(config: Mapping[str, Any], training: Mapping[str, Any], s
     )
 
 
-def fine_tuning_settings(training: Mapping[str, Any], seed: int) -> Sections:
-    """Settings to train a model on: its network stays as it is, but for the dropout."""
+def fine_tuning_settings(training: Mapping[str, Any], seed: int, windowed: bool) -> Sections:
+    """Settings to train a model on: its network stays as it is, but for the dropout.
+
+    ``windowed``: whether it reads windows, as textgenrnn's do; for others its schedule was not made.
+    """
     network = {"dropout_input": training["dropout"]} if training["dropout"] else {}
-    return _checked({"network": network, "training": _training(training, seed)})
+    return _checked({"network": network, "training": _training(training, seed) if windowed else _run(training, seed)})
 
 
 def _training(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """textgenrnn's schedule: Adam at 4e-3, linear to zero (2.0.0, ``train_on_texts``)."""
     return {
-        "epochs": options["num_epochs"],
+        **_run(options, seed),
         "batch": options["batch_size"],
         "optimizer": "adam",
         "beta2": 0.999,
@@ -131,6 +134,13 @@ def _training(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "warmup": 0,
         "weight_decay": 0.0,
         "clip": 0.0,
+    }
+
+
+def _run(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """What does not depend on the network."""
+    return {
+        "epochs": options["num_epochs"],
         "validation": held_back(options["train_size"]),
         "calibrate": False,
         "keep": "every",

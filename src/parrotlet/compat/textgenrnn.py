@@ -13,7 +13,8 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from parrotlet.bundle import Bundle
+from parrotlet import pretrained
+from parrotlet.bundle import Bundle, load_bundle
 from parrotlet.compat.files import (
     LOOK,
     PathLike,
@@ -43,11 +44,10 @@ from parrotlet.writer import Writer
 SAMPLES: list[float] = [0.2, 0.5, 1.0]
 WRITING = ("prefix", "max_gen_length", "interactive", "top_n")  # of generate, in the methods that hand them on
 NO_MODEL = (
-    "there is no model to write with yet: parrotlet has no pretrained one of its own; give weights, such as "
+    "there is no model to write with: this parrotlet was packed without its pretrained one; give weights, such as "
     "textgenrnn('textgenrnn_weights.hdf5'), or train first, such as train_from_file('texts.txt')"
 )
-
-
+NO_PRETRAINED = "this parrotlet was packed without its pretrained model: a new one is trained"
 NO_KERAS = (
     "textgen.model was a Keras model and is not there; textgen.writer is the model here: it writes, streams and "
     "scores; textgen.writer.bundle.weights are its arrays"
@@ -86,9 +86,12 @@ class textgenrnn:
 
     @property
     def writer(self) -> Writer:
-        """Parrotlet's Writer of the model. Raises UsageError where there is no model yet."""
+        """Parrotlet's Writer of the model: where none was given or trained yet, of the pretrained one."""
         if self._writer is None:
-            raise UsageError(NO_MODEL)
+            if not pretrained.FILE.is_file():
+                raise UsageError(NO_MODEL)
+            self._take(load_bundle(pretrained.FILE))
+        assert self._writer is not None
         return self._writer
 
     @property
@@ -304,14 +307,17 @@ class textgenrnn:
         if training["multi_gpu"]:
             tell("multi_gpu = True: one device is used")
         if not new_model and self._writer is None:
-            tell("parrotlet has no pretrained model of its own yet: a new one is trained")
-            new_model = True
+            new_model = not pretrained.FILE.is_file()
+            tell(
+                NO_PRETRAINED if new_model else "going on from parrotlet's pretrained model; new_model=True begins anew"
+            )
         if new_model:
             config = {**self._options, "name": self.config["name"], **model}
             settings = new_model_settings(config, training, random_seed())
         else:
             config = self._config_to_go_on(model)
-            settings = fine_tuning_settings(training, random_seed())
+            windowed = self.writer.settings.network.context is not None
+            settings = fine_tuning_settings(training, random_seed(), windowed)
         corpus = corpus_of(texts, labels, "text" if config["single_text"] else "lines", source)
         if new_model:
             direction = "Bidirectional " if config["rnn_bidirectional"] else ""

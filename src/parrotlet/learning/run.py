@@ -98,12 +98,12 @@ class Loop:
                     yield "not finite"
                     return
                 saved = time.perf_counter()
+                reported += saved - now  # the speed that is told is that of learning
             elif self.output and now - saved > CHECKPOINT_SECONDS:
                 self._checkpoint()
                 saved = time.perf_counter()
-        sound = True
-        if learner.loss_tokens:  # learnt something since the last evaluation
-            sound = yield from self._evaluate(learning_rate(self.settings, progress.step, 1.0, progress.epoch))
+        last = learning_rate(self.settings, progress.step, 1.0, progress.epoch)
+        sound = not learner.loss_tokens or (yield from self._evaluate(last))  # nothing was learnt since, or it is told
         if self.settings.minutes and self._epoch() >= self.settings.most_epochs:
             yield Note(
                 f"the text was read training.most_epochs = {self.settings.most_epochs:g} times, so the run ends before "
