@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from parrotlet.learning.learner import Learner  # noqa: E402
 from parrotlet.networks import NETWORKS, LabelledHead, build_network, context  # noqa: E402
+from parrotlet.networks.compiled import arithmetic  # noqa: E402
 from parrotlet.networks.layers import LoopedLayer, new_layer, run_layer  # noqa: E402
 from parrotlet.runtime import open_runtime  # noqa: E402
 from parrotlet.runtime.shapes import Layer, expected_shapes, state_shape  # noqa: E402
@@ -200,6 +201,26 @@ def test_every_weight_is_taught_by_windows(kind, variant):
     logits, _ = network(ids()[:, -1:], state.detach())
     logits.logsumexp(2).sum().backward()
     assert [name for name, parameter in network.named_parameters() if parameter.grad is None] == []
+
+
+@each_case
+def test_the_shorter_way_to_the_nats_is_the_same_way(kind, variant):
+    """Where a network has one: every plain LSTM and GRU over windows where layers are compiled."""
+    network = make(kind, variant)
+    targets, newest = ids(40, 1, seed=1).flatten(), ids(40, 1, seed=2)
+    before = ids(40, W, seed=3) if network.settings.context else network.begin(40)
+    at_once = network.nats_at_once(newest, before[:, -(network.settings.context or 1) :], None, targets)
+    compiled = arithmetic(torch.device("cpu"), torch.float32, 16) is not None
+    if at_once is None:
+        assert not (compiled and kind in ("lstm", "gru") and variant == {"context": W})
+        return
+    assert compiled and network.settings.context
+    logits, _ = network(newest, before[:, -network.settings.context :])
+    nats = torch.nn.functional.cross_entropy(logits.squeeze(1), targets, reduction="sum")
+    torch.testing.assert_close(at_once, nats, atol=1e-3, rtol=1e-5)
+    weights = list(network.parameters())
+    for one, other in zip(torch.autograd.grad(at_once, weights), torch.autograd.grad(nats, weights), strict=True):
+        assert (one - other).norm() <= 1e-4 * other.norm()
 
 
 @pytest.mark.parametrize("share", ["dropout_input", "dropout_between", "dropout_output"])

@@ -73,10 +73,14 @@ class Learner:
         self.network.random.manual_seed((self.settings.seed * 1_000_003 + step) % 2**63)
         if not len(batch.inputs):  # every document of it was held back
             return
-        nats, tokens, features, self.state = self._read(batch, self.state)
+        tokens = int(np.count_nonzero(batch.targets != NOTHING))
         if not tokens:
             return
-        wanted = nats if self.labelled is None else self._with_labels(self.labelled, nats, features, batch)
+        if (at_once := self._nats_at_once(batch)) is not None:
+            wanted = nats = at_once
+        else:
+            nats, _, features, self.state = self._read(batch, self.state)
+            wanted = nats if self.labelled is None else self._with_labels(self.labelled, nats, features, batch)
         for parameter in self.parameters:
             parameter.grad = None
         # The sum is propagated and divided afterwards: half-precision gradients of a mean could vanish. What is usual
@@ -167,9 +171,27 @@ class Learner:
 
     def _read(self, batch: Batch, state: Tensor | None) -> tuple[Tensor, int, Tensor, Tensor]:
         """Nats in all (a tensor), tokens predicted, what entered the last layer (B, T, F), the state after it."""
-        inputs = torch.from_numpy(batch.inputs).to(self.device)  # (B, T)
-        targets = torch.from_numpy(batch.targets).to(self.device)  # (B, T)
+        inputs, targets, state = self._entering(batch, state)
         tokens = int(np.count_nonzero(batch.targets != NOTHING))
+        with self._in_precision():
+            features, after = self.network.read(inputs, state, self._labels_of(batch))  # (B, T, F)
+        nats = summed_cross_entropy(
+            features.flatten(0, 1), self.network.output, targets.flatten(), NOTHING, self.precision
+        )
+        return nats, tokens, features, after.detach()
+
+    def _nats_at_once(self, batch: Batch) -> Tensor | None:
+        """Nats in all, where the network has a shorter way to them; no state is carried on there."""
+        if batch.context is None or self.labelled is not None:
+            return None
+        inputs, targets, state = self._entering(batch, None)
+        with self._in_precision():
+            return self.network.nats_at_once(inputs, state, self._labels_of(batch), targets.flatten())
+
+    def _entering(self, batch: Batch, state: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """On the device: inputs and targets (B, T), and the state that each row begins with."""
+        inputs = torch.from_numpy(batch.inputs).to(self.device)
+        targets = torch.from_numpy(batch.targets).to(self.device)
         if batch.context is not None:
             state = torch.from_numpy(batch.context).to(self.device)  # (B, W)
         elif state is None or batch.fresh.all():
@@ -177,12 +199,10 @@ class Learner:
         elif batch.fresh.any():
             fresh = torch.from_numpy(batch.fresh).to(self.device).view(-1, *[1] * (state.ndim - 1))  # (B, 1 …)
             state = torch.where(fresh, self.network.begin(len(inputs)), state)
-        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            features, after = self.network.read(inputs, state, self._labels_of(batch))  # (B, T, F)
-        nats = summed_cross_entropy(
-            features.flatten(0, 1), self.network.output, targets.flatten(), NOTHING, self.precision
-        )
-        return nats, tokens, features, after.detach()
+        return inputs, targets, state
+
+    def _in_precision(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
 
     def _labels_of(self, batch: Batch) -> Tensor | None:
         """The labels of each row or step, where the network reads them: (B, K) or (B, T, K)."""
@@ -203,7 +223,7 @@ class Learner:
             [nn.functional.one_hot(*each) for each in zip(columns, self.labels, strict=True)], 1
         )  # (B, C)
         targets = torch.from_numpy(batch.targets).to(self.device)  # (B, 1)
-        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+        with self._in_precision():
             logits = head(features.squeeze(1), known.to(features.dtype))  # (B, V)
         seen = nn.functional.cross_entropy(logits.float(), targets.flatten(), ignore_index=NOTHING, reduction="sum")
         return LABELLED_SHARE * seen + (1 - LABELLED_SHARE) * nats

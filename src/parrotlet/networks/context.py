@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from parrotlet.networks.layers import run_layer, values_of
+from parrotlet.networks.layers import newest_cross_entropy, run_layer, values_of
+from parrotlet.networks.loss import WORTH_CHUNKING
 from parrotlet.networks.stack import StackedNetwork
 from parrotlet.runtime.shapes import layers_of
 from parrotlet.settings import NetworkSettings
@@ -50,6 +51,22 @@ class ContextNetwork(StackedNetwork):
         read = zip(windows.chunk(pieces), each, strict=False)  # there may be fewer chunks than asked for
         features = torch.cat([self._read_windows(*piece) for piece in read])  # (B * T, F)
         return features.view(*ids.shape, -1), seen[:, ids.shape[1] :]  # (B, T, F), (B, W)
+
+    def nats_at_once(self, ids: Tensor, state: Tensor, labels: Tensor | None, targets: Tensor) -> Tensor | None:
+        """See ``Network``: of windows that end in one target each, and are read by a single layer."""
+        settings = self.settings
+        changed = settings.attention or settings.layer_norm or settings.dropout_input or settings.label_counts
+        if changed or len(self.layers) > 1 or ids.shape[1] > 1 or self.vocabulary_size >= WORTH_CHUNKING:
+            return None
+        windows = torch.cat([state, ids], dim=1)[:, 1:]  # (B, W)
+        if not settings.padded and self._oldest_first(windows)[1] is not None:
+            return None
+        factors = None
+        if self.training and settings.dropout_output:
+            factors = self._drop(
+                self.output.weight.new_ones(len(ids), self.output.in_features), settings.dropout_output
+            )
+        return newest_cross_entropy(self.layers[0], self._enter(windows), self.output, targets, factors)
 
     def _read_windows(self, windows: Tensor, labels: Tensor | None) -> Tensor:
         """Each window from a zero state, with its labels: (N, W), (N, K) → (N, F)."""

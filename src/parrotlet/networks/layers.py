@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import hardsigmoid, linear, one_hot
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from parrotlet.networks.compiled import arithmetic, as_four, run_recurrent
+from parrotlet.networks.compiled import arithmetic, as_four, run_recurrent, windows_cross_entropy
 from parrotlet.runtime.shapes import GATES, STATE_PARTS, Layer
 from parrotlet.settings import LayerSettings
 
@@ -100,21 +100,13 @@ def _run_compiled(
     module: nn.RNNBase, kind: int, entering: Entering, state: Tensor | None, newest: bool
 ) -> tuple[Tensor, Tensor]:
     """See ``run_layer``; each direction by itself."""
-    units, both = module.hidden_size, ("", "_reverse") if module.bidirectional else ("",)
+    both = ("", "_reverse") if module.bidirectional else ("",)
     gru, leaving, ends = isinstance(module, nn.GRU), [], []
     for direction in both:
-        weight_ih, weight_hh, bias_ih, bias_hh = (
-            cast(Tensor, getattr(module, f"{name}_l0{direction}"))
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        )
-        with torch.autocast(weight_hh.device.type, enabled=False):
-            if gru:
-                weight_ih, weight_hh, bias = as_four(weight_ih, weight_hh, bias_ih, bias_hh)
-            else:
-                bias = bias_ih + bias_hh
-            sums = bias.unsqueeze(0)  # (1, 4H)
-            if isinstance(entering, LookedUp) and entering.vocabulary <= min(entering.ids.numel(), MOST_SUMS // units):
-                table = sums + (weight_ih.T if entering.rows is None else entering.rows @ weight_ih.T)  # (V, 4H)
+        with torch.autocast("cpu", enabled=False):
+            weight_ih, weight_hh, sums = _as_compiled(module, direction)
+            table = _ready_sums(entering, weight_ih, sums)
+            if table is not None and isinstance(entering, LookedUp):
                 ids, values, weight = entering.ids, None, None
             else:
                 table, values, weight = sums, values_of(entering), weight_ih
@@ -126,6 +118,45 @@ def _run_compiled(
     if not module.bidirectional:
         return leaving[0], ends[0]
     return torch.cat(leaving, dim=2), torch.cat(ends, dim=2)  # (N, T, D * H), (N, S, D * H)
+
+
+def _as_compiled(module: nn.RNNBase, direction: str = "") -> tuple[Tensor, Tensor, Tensor]:
+    """The weights of one direction as four sums a unit: (4H, X), (4H, H), and of the biases (1, 4H)."""
+    weight_ih, weight_hh, bias_ih, bias_hh = (
+        cast(Tensor, getattr(module, f"{name}_l0{direction}"))
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    if isinstance(module, nn.GRU):
+        weight_ih, weight_hh, bias = as_four(weight_ih, weight_hh, bias_ih, bias_hh)
+    else:
+        bias = bias_ih + bias_hh
+    return weight_ih, weight_hh, bias.unsqueeze(0)
+
+
+def _ready_sums(entering: Entering, weight_ih: Tensor, sums: Tensor) -> Tensor | None:
+    """What each symbol adds to the sums (1, 4H), where that is less work than multiplying every step: (V, 4H)."""
+    most = 4 * MOST_SUMS // sums.shape[1]
+    if not isinstance(entering, LookedUp) or entering.vocabulary > min(entering.ids.numel(), most):
+        return None
+    return sums + (weight_ih.T if entering.rows is None else entering.rows @ weight_ih.T)
+
+
+def newest_cross_entropy(
+    module: nn.Module, entering: Entering, output: nn.Linear, targets: Tensor, factors: Tensor | None
+) -> Tensor | None:
+    """Nats of targets (N,) that ``output`` foresees from the newest step of a layer over windows, begun with zeros.
+
+    ``factors`` (N, H): of the dropout between the two. None where that is not compiled: see ``run_layer``.
+    """
+    if not isinstance(module, nn.LSTM | nn.GRU) or module.bidirectional or (kind := _arithmetic_of(module)) is None:
+        return None
+    with torch.autocast("cpu", enabled=False):
+        weight_ih, weight_hh, sums = _as_compiled(module)
+        table = _ready_sums(entering, weight_ih, sums)
+        if table is None or not isinstance(entering, LookedUp):
+            return None
+        layer = kind, isinstance(module, nn.GRU), table, entering.ids, weight_hh
+        return windows_cross_entropy(*layer, output.weight, output.bias, targets, factors)
 
 
 def _run_torch(

@@ -3,5 +3,6 @@
 from parrotlet.networks.compiled.library import arithmetic
 from parrotlet.networks.compiled.loss import compiled_cross_entropy
 from parrotlet.networks.compiled.recurrent import as_four, run_recurrent
+from parrotlet.networks.compiled.windows import windows_cross_entropy
 
-__all__ = ["arithmetic", "as_four", "compiled_cross_entropy", "run_recurrent"]
+__all__ = ["arithmetic", "as_four", "compiled_cross_entropy", "run_recurrent", "windows_cross_entropy"]

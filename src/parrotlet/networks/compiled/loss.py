@@ -1,6 +1,7 @@
 """Hidden vectors, a softmax layer and targets come in; nats and all gradients go out, in compiled C."""
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -30,40 +31,66 @@ def compiled_cross_entropy(kind: int, hidden: Tensor, weight: Tensor, bias: Tens
     return cast(Tensor, _Loss.apply(kind, hidden, weight, bias, targets))  # type: ignore[no-untyped-call]
 
 
+class SoftmaxLayer:
+    """Weights (V, H) and bias (V,) as the kernel wants them, and what it finds for each part of the rows.
+
+    Raises IndexError where one of the targets that are to come lies outside the vocabulary.
+    """
+
+    def __init__(
+        self, kind: int, weight: Tensor, bias: Tensor, targets: Tensor, parts: Sequence[tuple[int, int]]
+    ) -> None:
+        (self.vocabulary, self.inputs), self.kind = weight.shape, kind
+        if len(targets) and int(targets.max()) >= self.vocabulary:
+            raise IndexError(f"targets should lie below {self.vocabulary}")
+        columns = widened(weight.T, round_up(self.vocabulary, TILE[kind]))  # (H, columns)
+        self.columns = columns.shape[1]
+        self.direct, self.transposed = packed(columns, kind), packed(columns.T, kind)
+        self.starts = torch.full((self.columns,), NO_TOKEN)
+        self.starts[: self.vocabulary] = bias
+        self.weight_gradients = torch.zeros(len(parts), self.columns // TILE[kind], self.inputs, TILE[kind])
+        self.bias_gradients = torch.zeros(len(parts), self.columns)
+        needed = kernel().pt_loss_memory(GROUP[kind], self.inputs, self.columns)
+        self.memory = torch.empty(len(parts), needed, dtype=NUMBERS[kind])
+
+    def read(self, part: int, features: Tensor, targets: Tensor, gradient: Tensor | None) -> tuple[int, float]:
+        """A status, 0 for success, and the nats of these targets (n,); the gradient of ``features`` (n, H) is written.
+
+        Without a place for it no gradients are made.
+        """
+        nats = ctypes.c_double()
+        call = LinearLoss(
+            self.inputs, self.columns, at(features), at(targets), at(self.direct), at(self.transposed), at(self.starts),
+            at(gradient), at(self.weight_gradients[part]), at(self.bias_gradients[part]), ctypes.addressof(nats),
+        )  # fmt: skip
+        status = kernel().pt_loss(self.kind, ctypes.byref(call), 0, len(features), at(self.memory[part]))
+        return int(status), nats.value
+
+    def gradients(self) -> tuple[Tensor, Tensor]:
+        """Of the weight (V, H) and of the bias (V,)."""
+        of_weight = self.weight_gradients.sum(0).transpose(1, 2).reshape(-1, self.inputs)[: self.vocabulary]
+        return of_weight, self.bias_gradients.sum(0)[: self.vocabulary]
+
+
 class _Loss(torch.autograd.Function):
     """The gradients are made together with the loss: softmax minus one-hot, times weight or hidden."""
 
     @staticmethod
     def forward(ctx: Any, kind: int, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
-        number, group, tile = NUMBERS[kind], GROUP[kind], TILE[kind]
-        (rows, inputs), vocabulary = hidden.shape, len(weight)
-        if rows and int(targets.max()) >= vocabulary:
-            raise IndexError(f"targets should lie below {vocabulary}")
-        features, targets = hidden.to(number).contiguous(), targets.contiguous()
-        columns = widened(weight.T, round_up(vocabulary, tile))  # (H, columns)
-        direct, transposed = packed(columns, kind), packed(columns.T, kind)
-        starts = torch.full((columns.shape[1],), NO_TOKEN)
-        starts[:vocabulary] = bias
-        parts = row_parts(rows)
-        learns = any(ctx.needs_input_grad)
-        features_gradient = torch.empty_like(features) if learns else None
-        weight_gradients = torch.zeros(len(parts), columns.shape[1] // tile, inputs, tile)
-        bias_gradients = torch.zeros(len(parts), columns.shape[1])
+        features, targets = hidden.to(NUMBERS[kind]).contiguous(), targets.contiguous()
+        parts = row_parts(len(hidden))
+        softmax = SoftmaxLayer(kind, weight, bias, targets, parts)
+        gradient = torch.empty_like(features) if any(ctx.needs_input_grad) else None
         nats = torch.zeros(len(parts), dtype=torch.float64)
-        needed = kernel().pt_loss_memory(group, inputs, columns.shape[1])
-        memory = torch.empty(len(parts), needed, dtype=number)
 
         def read(first: int, last: int, part: int) -> int:
-            call = LinearLoss(
-                inputs, columns.shape[1], at(features), at(targets), at(direct), at(transposed), at(starts),
-                at(features_gradient), at(weight_gradients[part]), at(bias_gradients[part]), at(nats[part]),
-            )  # fmt: skip
-            return int(kernel().pt_loss(kind, ctypes.byref(call), first, last, at(memory[part])))
+            into = None if gradient is None else gradient[first:last]
+            status, nats[part] = softmax.read(part, features[first:last], targets[first:last], into)
+            return status
 
-        on_threads(rows, read)
-        if learns:
-            of_weight = weight_gradients.sum(0).transpose(1, 2).reshape(-1, inputs)[:vocabulary]  # (V, H)
-            ctx.save_for_backward(features_gradient, of_weight, bias_gradients.sum(0)[:vocabulary])
+        on_threads(len(hidden), read)
+        if gradient is not None:
+            ctx.save_for_backward(gradient, *softmax.gradients())
             ctx.precision = hidden.dtype
         return nats.sum().float()
 

@@ -51,9 +51,9 @@ def run_recurrent(
     see ``as_four``. Returns what leaves (B, T, H), with ``newest`` only that of the step read last (B, 1, H), in the
     arithmetic's own type, and after that step the cell (B, H) of an LSTM, the hidden vector of a GRU, in float32.
 
-    The way back ends where no new gradients come in and those that are carried, times the steps left, are below half
-    the last place of the largest (2^-8 in bfloat16, 2^-24 in float32): a window with one target is seldom walked to its
-    begin, and what is left out is no larger than the error of the arithmetic.
+    The way back ends where no new gradients come in and the norm of those that are carried, over some rows and times
+    the steps left, is below half the last place of the largest such norm (2^-8 in bfloat16, 2^-24 in float32): a window
+    with one target is seldom walked to its begin, and what is left out is no larger than the error of the arithmetic.
     """
     begin = weight_hh.new_zeros(len(ids), 1, weight_hh.shape[1]) if state is None else state
     given = table, ids, entering, weight_ih, weight_hh, begin[:, 0], begin[:, -1]
@@ -94,12 +94,11 @@ class _Recurrent(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         rows, steps = ids.shape
         units, number, lanes = weight_hh.shape[1], NUMBERS[kind], LANES[kind]
-        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < len(table):
-            raise IndexError(f"ids should lie in [0, {len(table)})")
+        check_ids(ids, len(table))
         inputs = 0 if weight_ih is None else round_up(weight_ih.shape[1], lanes)
         joined = weight_hh if weight_ih is None else torch.cat([weight_hh, widened(weight_ih, inputs)], dim=1)
-        weights = _by_tiles(joined.T, lanes)  # (H + X, 4H)
-        columns, starts = packed(weights, kind), _by_tiles(table, lanes)
+        weights = by_tiles(joined.T, lanes)  # (H + X, 4H)
+        columns, starts = packed(weights, kind), by_tiles(table, lanes)
         read = torch.empty(0, dtype=number) if entering is None else widened(entering, inputs).to(number).contiguous()
         ids = ids.contiguous()
         before = torch.empty(steps + 1, rows, units, dtype=number)  # each step's, in the order of reading
@@ -146,9 +145,7 @@ class _Recurrent(torch.autograd.Function):
             return int(kernel().pt_backward(kind, ctypes.byref(call), first, last, at(memory[part])))
 
         on_threads(rows, walk)
-        of_table = table_gradients.sum(0).transpose(1, 2).reshape(vocabulary, SUMS * units)  # (V, 4H)
-        # (H / lanes, H + X, 4, lanes) → (4H, H + X)
-        of_weights = weight_gradients.sum(0).permute(2, 0, 3, 1).reshape(SUMS * units, depth)
+        of_table, of_weights = gathered(table_gradients, weight_gradients)
         of_entering = of_input = None
         if ctx.entering is not None:
             precision, width = ctx.entering
@@ -158,6 +155,22 @@ class _Recurrent(torch.autograd.Function):
         return None, None, None, None, of_table, None, of_entering, of_input, of_hidden, hidden_gradient, cell_gradient
 
 
-def _by_tiles(values: Tensor, lanes: int) -> Tensor:
+def check_ids(ids: Tensor, vocabulary: int) -> None:
+    """Raises IndexError for ids that are no rows of the table: the kernel would read what lies beside it."""
+    if not ids.numel():
+        return
+    least, most = torch.aminmax(ids)
+    if not 0 <= int(least) <= int(most) < vocabulary:
+        raise IndexError(f"ids should lie in [0, {vocabulary})")
+
+
+def gathered(table_gradients: Tensor, weight_gradients: Tensor) -> tuple[Tensor, Tensor]:
+    """What the threads found, (P, V, H / lanes, 4, lanes) and (P, H / lanes, H + X, 4, lanes), as the gradients of the
+    table (V, 4H) and of the weights (4H, H + X)."""
+    of_table = table_gradients.sum(0).transpose(1, 2).flatten(1)
+    return of_table, weight_gradients.sum(0).permute(2, 0, 3, 1).flatten(0, 2)
+
+
+def by_tiles(values: Tensor, lanes: int) -> Tensor:
     """Columns sum by sum become columns tile by tile: (…, 4H) → (…, 4H)."""
     return values.reshape(len(values), SUMS, -1, lanes).transpose(1, 2).reshape(values.shape).contiguous()

@@ -103,12 +103,12 @@ static int64_t NAME(first_given)(const recurrent_backward *call, int64_t first, 
     return index;
 }
 
-INLINE TARGET float NAME(largest_of)(VECTOR values) {
-    float all[LANES], largest = 0.0f;
+INLINE TARGET float NAME(sum_of)(VECTOR values) {
+    float all[LANES], sum = 0.0f;
     int k;
     STORE(all, values);
-    for (k = 0; k < LANES; k++) largest = all[k] > largest ? all[k] : largest;
-    return largest;
+    for (k = 0; k < LANES; k++) sum += all[k];
+    return sum;
 }
 
 /* The gradients of one row's sums at one step, of one tile: into d; the cell's gradient goes on. Returns the size of what
@@ -197,9 +197,9 @@ static TARGET void NAME(remember)(const recurrent_backward *call, NUMBER *entere
     for (k = 0; k < inputs; k += LANES) INTERLEAVE(entered + k * capacity * GROUP, entering, k);
 }
 
-/* The walk ends where nothing more comes in and what is carried, times the steps that are left, has shrunk below half the
- * last place of the largest that was carried: what is left out is then, unless it grew again, no larger than the error
- * that this arithmetic makes anyway. So a window with one target is seldom walked to its begin. */
+/* The walk ends where nothing more comes in and the norm of what is carried, over the rows and times the steps that are
+ * left, has shrunk below half the last place of the largest such norm: what is left out is then, unless it grew again, no
+ * larger than the error that this arithmetic makes anyway. So a window with one target is seldom walked to its begin. */
 static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first, int64_t last, void *memory) {
     const int64_t units = call->units, tiles = units / LANES, rows = last - first, depth = units + call->inputs;
     const int64_t each = (rows + GROUP - 1) / GROUP, capacity = buffered(rows, GROUP) * each;
@@ -211,7 +211,7 @@ static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first,
     float largest = 0.0f;
     int j, g;
     for (index = call->steps - 1; index >= 0 && !ends; index--) {
-        VECTOR sizes = SET(0.0f);
+        VECTOR squares = SET(0.0f);
         for (tile = 0; tile < tiles; tile++) {
             NUMBER *group = grouped + (tile * capacity + filled) * TILE * GROUP;
             for (row = first; row < last; row += GROUP, group += TILE * GROUP) {
@@ -219,7 +219,7 @@ static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first,
                 for (g = 0; g < GROUP; g++) {
                     if (row + g < last) {
                         const VECTOR size = NAME(cell_gradients)(call, tile, index, row + g, d[g]);
-                        if (given) sizes = MAX(sizes, size);
+                        if (given) squares = FMA(size, size, squares);
                         for (j = 0; j < 4; j++)
                             STORE_NUMBERS(gradients + (row + g - first) * 4 * units + tile * TILE + j * LANES, d[g][j]);
                     } else {
@@ -233,7 +233,7 @@ static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first,
             NAME(remember)(call, entered + (filled + (row - first) / GROUP) * LANES * GROUP, index, row, last, capacity);
         filled += each;
         if (given) {
-            const float size = NAME(largest_of)(sizes);
+            const float size = sqrtf(NAME(sum_of)(squares));
             largest = size > largest ? size : largest;
             ends = index > 0 && index <= given && size * (float)index < largest * HALF_LAST_PLACE;
         }

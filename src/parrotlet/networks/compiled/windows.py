@@ -1,0 +1,156 @@
+"""Windows with one target each come in; nats and all gradients go out, a block of rows after the other.
+
+What a whole batch keeps for the way back is larger than any cache: 60 steps of 512 rows and 128 units are 55 megabytes.
+Here a block of rows reads its windows, foresees its targets and walks back before the next one begins, in memory that
+each thread uses again and again.
+"""
+
+import ctypes
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from parrotlet.networks.compiled.library import (
+    BFLOAT16,
+    GROUP,
+    LANES,
+    NUMBERS,
+    Backward,
+    Forward,
+    at,
+    kernel,
+    on_threads,
+    packed,
+    row_parts,
+)
+from parrotlet.networks.compiled.loss import SoftmaxLayer
+from parrotlet.networks.compiled.recurrent import SUMS, by_tiles, check_ids, gathered
+
+ROWS = (
+    36  # of a block: what they keep of 60 steps of 128 units is 3 megabytes, and little of it is walked through again
+)
+
+
+def windows_cross_entropy(
+    kind: int,
+    gru: bool,
+    table: Tensor,
+    ids: Tensor,
+    weight_hh: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    factors: Tensor | None = None,
+) -> Tensor:
+    """Nats in all, a scalar: each target is foreseen from what a layer, begun with zeros, holds after its window.
+
+    ``kind``, ``gru``, ``table`` (V', 4H), ``ids`` (B, T) and ``weight_hh`` (4H, H) as for ``run_recurrent``; ``weight``
+    (V, H), ``bias`` (V,) and ``targets`` (B,) as for ``compiled_cross_entropy``; ``factors`` (B, H), of dropout, by
+    which the vectors are multiplied between the two. Raises IndexError for ids and targets out of range.
+    """
+    return cast(Tensor, _Windows.apply(kind, gru, table, ids, weight_hh, weight, bias, targets, factors))  # type: ignore[no-untyped-call]
+
+
+class _Windows(torch.autograd.Function):
+    """The gradients are made together with the loss."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        kind: int,
+        gru: bool,
+        table: Tensor,
+        ids: Tensor,
+        weight_hh: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        factors: Tensor | None,
+    ) -> Tensor:
+        check_ids(ids, len(table))
+        parts = row_parts(len(ids))
+        softmax = SoftmaxLayer(kind, weight, bias, targets, parts)
+        weights = by_tiles(weight_hh.T, LANES[kind])  # (H, 4H)
+        shared = kind, gru, by_tiles(table, LANES[kind]), packed(weights, kind), packed(weights.T, kind)
+        ids, targets = ids.contiguous(), targets.contiguous()
+        threads = [_Thread(*shared, ids, targets, factors, softmax, part) for part in range(len(parts))]
+        on_threads(len(ids), lambda first, last, part: threads[part].learn(first, last))
+        of_table, of_weights = gathered(
+            torch.stack([each.table_gradient for each in threads]),
+            torch.stack([each.weight_gradient for each in threads]),
+        )
+        ctx.save_for_backward(of_table, of_weights, *softmax.gradients())
+        return torch.tensor(sum(each.nats for each in threads))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        (scale,), found = gradients, ctx.saved_tensors
+        of_table, of_hidden, of_weight, of_bias = found if scale == 1 else (each * scale for each in found)
+        return None, None, of_table, None, of_hidden, of_weight, of_bias, None, None
+
+
+class _Thread:
+    """What one thread needs for a block of rows, and the gradients that it gathers from all of its blocks."""
+
+    def __init__(
+        self,
+        kind: int,
+        gru: bool,
+        starts: Tensor,
+        columns: Tensor,
+        transposed: Tensor,
+        ids: Tensor,
+        targets: Tensor,
+        factors: Tensor | None,
+        softmax: SoftmaxLayer,
+        part: int,
+    ) -> None:
+        rows, steps = ids.shape
+        size, units = min(rows, ROWS), starts.shape[1] // SUMS
+        number, lanes = NUMBERS[kind], LANES[kind]
+        self.kind, self.softmax, self.part, self.nats = kind, softmax, part, 0.0
+        self.ids, self.targets, self.factors, self.size = ids, targets, factors, size
+        self.states = torch.empty(steps + 1, size, units, dtype=number)
+        self.cells = torch.empty(steps + 1, units // lanes, size, lanes)
+        self.states[0] = self.cells[0] = 0.0
+        self.gates = torch.empty(steps, size, SUMS * units, dtype=torch.float16 if kind == BFLOAT16 else number)
+        self.gradient = torch.empty(size, units, dtype=number)
+        self.carried = torch.empty(2, size, units)  # the gradients of a row's vector and cell, step by step
+        self.weight_gradient = torch.zeros(units // lanes, units, SUMS, lanes)
+        self.table_gradient = torch.zeros(len(starts), units // lanes, SUMS, lanes)
+        self.memory = torch.empty(kernel().pt_memory(GROUP[kind], size, units, 0), dtype=number)
+        read = at(self.states), at(self.cells)
+        self.forward = Forward(
+            size, steps, units, 0, False, gru, None, at(starts), None, at(columns), *read, None, at(self.gates)
+        )
+        self.backward = Backward(
+            size, steps, units, 0, False, gru, True, None, None, at(transposed), *read, at(self.gates),
+            at(self.gradient), at(self.carried[0]), at(self.carried[1]), None, at(self.weight_gradient),
+            at(self.table_gradient),
+        )  # fmt: skip
+        self.kept = starts, columns, transposed  # the structures hold addresses only
+
+    def learn(self, first: int, last: int) -> int:
+        """The rows from ``first`` to ``last``; 0, or what the kernel answers where it refuses its arithmetic."""
+        status = 0
+        for begin in range(first, last, self.size):
+            count = min(self.size, last - begin)
+            self.forward.ids = self.backward.ids = at(self.ids[begin])
+            status |= kernel().pt_forward(self.kind, ctypes.byref(self.forward), 0, count)
+            status |= self._foresee(self.states[-1, :count], begin)
+            self.carried.zero_()
+            status |= kernel().pt_backward(self.kind, ctypes.byref(self.backward), 0, count, at(self.memory))
+        return status
+
+    def _foresee(self, states: Tensor, begin: int) -> int:
+        """Nats of the targets from ``begin`` on, and the gradient of ``states`` (n, H)."""
+        factors = None if self.factors is None else self.factors[begin : begin + len(states)]
+        entered, gradient = states, self.gradient[: len(states)]
+        if factors is not None:
+            entered = (states.float() * factors).to(states.dtype)
+        status, nats = self.softmax.read(self.part, entered, self.targets[begin : begin + len(states)], gradient)
+        if factors is not None:
+            gradient.copy_(gradient.float() * factors)
+        self.nats += nats
+        return status
