@@ -56,6 +56,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--hidden", type=int, nargs="*", default=[512], help="sizes of the prototype, or none")
     parser.add_argument("--transformer", type=int, nargs="*", default=[], help="contexts of the transformer, or none")
     parser.add_argument("--seeds", type=int, default=1, help="of parrotlet; the median counts")
+    parser.add_argument(
+        "--more", action="store_true", help="keep what was recorded on such a machine; other seeds only"
+    )
     parser.add_argument("--quick", action="store_true", help="ten seconds each, one small prototype")
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.names) - TRIALS.keys():
@@ -67,12 +70,14 @@ def main(arguments: list[str]) -> int:
         seconds = 10.0 if chosen.quick else 60 * trial.minutes
         columns = ("nats", "bits", "nats 64", "nats 256", "epochs", "seconds", "float32", "bfloat16")
         table = Table("system", "hidden", "seed", *columns, title=name)
+        earlier = table.take_over() if chosen.more else []
         for size in hidden:
             _peer(table, "prototype", data / trial.path, trial, seconds, "bench.prototype", "--hidden", size)
         for context in chosen.transformer:
             system, module = f"transformer, context {context}", "bench.peers.transformer"
             _peer(table, system, data / trial.path, trial, seconds, module, "--context", context)
-        for seed in range(1 if chosen.quick else chosen.seeds):
+        measured = {record.get("seed") for record in earlier if record["system"] == "parrotlet"}
+        for seed in sorted(set(range(1 if chosen.quick else chosen.seeds)) - measured):
             _parrotlet(table, data / trial.path, trial, seconds, seed)
         _conclude(table, name, trial)
         table.finish(

@@ -63,6 +63,18 @@ class Table:
         cells = [cell(record.get(column.replace(" ", "_"), "")) for column in self.columns]
         print("| " + " | ".join(cells) + " |", flush=True)
 
+    def take_over(self) -> list[dict[str, Any]]:
+        """The rows that were recorded under this title on a machine like this one are rows of this table too."""
+        section = Table.results.sections().get(self._name(), {}) if Table.results else {}
+        if section.get("machine") == machine():
+            self._calibrations = section["calibrations"] + self._calibrations
+            for record in section["records"]:
+                self.add(**record)
+        return list(self.records)
+
+    def _name(self) -> str:
+        return f"{Table.row} {self.title}".strip()
+
     def find(self, what: str, parrotlet: float, unit: str, **more: Any) -> None:
         """What the table comes to: see :class:`Finding`."""
         self.findings.append(Finding(what, parrotlet, unit, **more))
@@ -83,4 +95,4 @@ class Table:
         print("\n" + json.dumps(self.records, ensure_ascii=False))
         print("".join(f"\n{note}" for note in (*notes, f"machine: {section['verdict']}")), flush=True)
         if Table.results is not None:
-            Table.results.record(f"{Table.row} {self.title}".strip(), section)
+            Table.results.record(self._name(), section)

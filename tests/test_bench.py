@@ -104,6 +104,20 @@ def test_a_row_that_runs_again_replaces_its_section(quiet, capsys):
     assert "| parrotlet \\| x | 250 |" in shown and json.dumps([{"system": "parrotlet | x"}])[:-2] in shown
 
 
+def test_a_table_goes_on_from_what_was_recorded_on_the_same_machine(quiet, monkeypatch):
+    one = Table("system", "seed")
+    one.add(system="ours", seed=0)
+    one.finish()
+    more = Table("system", "seed")
+    assert more.take_over() == [{"system": "ours", "seed": 0}]
+    more.add(system="ours", seed=1)
+    more.finish()
+    section = quiet.sections()["row"]
+    assert [record["seed"] for record in section["records"]] == [0, 1] and len(section["calibrations"]) == 4
+    monkeypatch.setattr(table, "machine", lambda: {"processor": "another", "cores": 1, "python": "", "torch": ""})
+    assert Table("system", "seed").take_over() == []
+
+
 def test_a_noisy_run_is_marked(quiet, monkeypatch):
     one = Table("system")
     monkeypatch.setattr(table, "calibration", lambda: QUIET | {"float32": 120.0})  # somebody began to work
