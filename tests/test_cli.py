@@ -16,6 +16,7 @@ import pytest
 import torch
 import typer
 
+import parrotlet.pretrained
 from parrotlet import __version__, cli
 from parrotlet.settings import SECTIONS
 
@@ -533,7 +534,8 @@ def test_what_the_model_does_not_know_is_told_once(call, models):
     assert result.status == 0 and result.err == "the model does not know 'Ж'\n"
 
 
-def test_the_model_must_be_named_where_there_is_no_single_one(call, models, tmp_path):
+def test_the_model_must_be_named_where_there_is_no_single_one(call, models, tmp_path, monkeypatch):
+    monkeypatch.setattr(parrotlet.pretrained, "FILE", tmp_path / "missing.safetensors")
     assert "there is none in this folder" in call("generate").error
     for name in ("a.safetensors", "b.safetensors"):
         (tmp_path / name).write_bytes(models.text.read_bytes())

@@ -447,7 +447,7 @@ def test_a_folder_and_an_old_encoding_are_read():
     assert textgenrnn_texts_from_file("folder") == ["Grüße aus Köln", "schöne Häuser", "Grüße"]
 
 
-def test_instances_share_nothing():
+def test_instances_share_nothing(packaged):
     one, other = textgenrnn(name="one"), textgenrnn(name="other")
     one.config["rnn_size"] = 3
     assert other.config == {**textgenrnn.default_config, "name": "other"}
@@ -457,8 +457,8 @@ def test_instances_share_nothing():
         textgenrnn.default_config["rnn_size"] = 5
     one.reset()
     assert one.config == {**textgenrnn.default_config, "name": "one"}
-    with pytest.raises(UsageError, match="no model to write with"):
-        one.generate()
+    one.generate()  # with the pretrained model again
+    assert one.config["rnn_size"] == 8 and other.config == {**textgenrnn.default_config, "name": "other"}
 
 
 METHODS = [name for name, _ in inspect.getmembers(textgenrnn, inspect.isfunction) if not name.startswith("_")]

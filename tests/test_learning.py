@@ -408,6 +408,21 @@ class TestPlan:
         own = parse_settings({"training": {"epochs": 5, "weight_decay": 0.02}})
         assert plan(own, 100_000, 80, None).training.weight_decay == 0.02
 
+    def test_a_model_that_knows_the_text_is_taught_in_smaller_steps(self):
+        plain, half, known = (plan(Settings(), 50_000, 80, 60, share).training for share in (0.0, 0.5, 1.0))
+        assert plain.learning_rate > half.learning_rate > known.learning_rate
+        assert plain.weight_decay > half.weight_decay > known.weight_decay
+
+        def started(texts, model=None, **settings):
+            run = training(from_texts(texts), start_from=model, device="cpu", **settings)
+            (first, *_) = [event for event in run if event.event == "started"]
+            return run.bundle, first.settings["training"]["learning_rate"]
+
+        model, rate = started(["the parrot said hello again"] * 60, steps=150, hidden=16, batch=16)
+        _, again = started(["again the parrot said hello"] * 60, model, steps=1, batch=16)
+        _, other = started(["QWZX 0987 !?=+ jkvb"] * 60, model, steps=1, batch=16)
+        assert again < other <= rate
+
     def test_a_share_to_validate_on_that_was_asked_for_is_kept(self):
         settings = parse_settings({"training": {"steps": 100, "validation": 0.2}})
         assert plan(settings, 1_000_000, 80, None).training.validation == 0.2

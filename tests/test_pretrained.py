@@ -7,6 +7,7 @@ import pytest
 import parrotlet.pretrained
 from parrotlet import ParrotletError, load
 from parrotlet.cli import main
+from parrotlet.pretrained import FILE
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -31,6 +32,24 @@ def test_it_writes_where_there_is_no_other_model(packaged, tmp_path, capsys):
     (tmp_path / "mine.safetensors").write_bytes((FIXTURES / "format2.safetensors").read_bytes())
     assert main(["generate", "--seed", "1", "--length", "20"]) == 0
     assert "there is no model here" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["inspect"], ["next", "--prompt", "a"]], ids=lambda words: words[0])
+def test_every_command_takes_its_name(packaged, command, capsys):
+    name, *options = command
+    assert main([name, "pretrained", *options]) == 0
+    assert capsys.readouterr().out.strip()
+
+
+def test_the_one_in_the_package_is_small_knows_western_text_and_writes():
+    if not FILE.is_file():
+        pytest.skip("this copy has no pretrained model")
+    assert FILE.stat().st_size <= 4_000_000
+    writer = load(FILE)
+    assert not writer.unknown("The Žižkov café – “Straße” costs 5 €; ¿qué tal? 😀 \n")
+    assert writer.score("And it came to pass, that the king said unto him", "text").bits_per_character < 2
+    assert "".join(writer.generate(5, length=200, seed=1)).count(" ") > 20
+    assert writer.card.notes
 
 
 def test_it_is_trained_on(packaged, tmp_path):

@@ -27,8 +27,9 @@ def inspect(
 ) -> None:
     """What a model file holds."""
     from parrotlet.bundle import load_bundle
+    from parrotlet.pretrained import found
 
-    path = the_model(model)
+    path = str(found(the_model(model)))
     bundle = load_bundle(path)
     if as_json:
         print(to_json(facts(bundle, path)))

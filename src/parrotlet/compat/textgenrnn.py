@@ -47,7 +47,6 @@ NO_MODEL = (
     "there is no model to write with: this parrotlet was packed without its pretrained one; give weights, such as "
     "textgenrnn('textgenrnn_weights.hdf5'), or train first, such as train_from_file('texts.txt')"
 )
-NO_PRETRAINED = "this parrotlet was packed without its pretrained model: a new one is trained"
 NO_KERAS = (
     "textgen.model was a Keras model and is not there; textgen.writer is the model here: it writes, streams and "
     "scores; textgen.writer.bundle.weights are its arrays"
@@ -79,6 +78,7 @@ class textgenrnn:
         options = read_config(config_path) if config_path is not None and readable else {}
         # New models begin with these; each instance has its own.
         self._options = {**MODEL, **{key: options[key] for key in MODEL if key in options}, "name": name}
+        self._described = bool(options)  # what new models are like; the pretrained one is not
         self.config: dict[str, Any] = dict(self._options)
         self._writer: Writer | None = None
         if weights_path is not None:
@@ -307,10 +307,11 @@ class textgenrnn:
         if training["multi_gpu"]:
             tell("multi_gpu = True: one device is used")
         if not new_model and self._writer is None:
-            new_model = not pretrained.FILE.is_file()
-            tell(
-                NO_PRETRAINED if new_model else "going on from parrotlet's pretrained model; new_model=True begins anew"
-            )
+            new_model = self._described or not pretrained.FILE.is_file()
+            if not new_model:
+                tell("going on from parrotlet's pretrained model; new_model=True begins anew")
+            elif not self._described:
+                tell("this parrotlet was packed without its pretrained model: a new one is trained")
         if new_model:
             config = {**self._options, "name": self.config["name"], **model}
             settings = new_model_settings(config, training, random_seed())

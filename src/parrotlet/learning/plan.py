@@ -23,6 +23,7 @@ SHARE_OF_PEAK = {"lstm": 0.40, "gru": 0.20, "rnn": 0.20, "stack": 0.20, "convolu
 COMPILED_SHARE = {"lstm": 0.64, "gru": 0.48}  # a quarter of what is multiplied for a GRU is zero
 LONG_TEXT, LONG_WINDOW = 300_000, 128  # tokens from which there are steps enough for longer ones
 WINDOWS_AT_ONCE = 128  # rows of networks that read windows, with one target each (textgenrnn's)
+FINE_TUNING_RATE, FINE_TUNING_DECAY = 0.2, 0.05  # times the rate from nothing; of Muon (LOG.md, 2026-11-21)
 WINDOWS_OPTIMIZER, WINDOWS_RATE = "adamw", 4e-3
 MUON_RATE = 3.5e-2  # whatever the size (LOG.md, 2026-11-20)
 DECAY, LEAST_DECAY, MOST_DECAY = 0.14, 0.1, 0.5  # of Muon: with a weight for each token; least; most
@@ -44,11 +45,12 @@ def weights_in(network: NetworkSettings, vocabulary: int, context: int = 1) -> i
     return inner * context + output
 
 
-def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None) -> Settings:
+def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None, known: float = 0.0) -> Settings:
     """Fill what was left open; what the user set stays.
 
     ``tokens`` is the length of the training text, ``seconds`` the time that is left to train in, or None where the
-    budget counts steps or epochs: then the sizes suit about a minute.
+    budget counts steps or epochs: then the sizes suit about a minute. ``known``: how well, from 0 to 1, the
+    model knows such text from which the run begins; then it should not go far from its weights.
     """
     chosen = settings.network.model_fields_set | settings.training.model_fields_set
     network, training = settings.network, settings.training
@@ -71,7 +73,7 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
         training = training.model_copy(update={"optimizer": WINDOWS_OPTIMIZER})
     if "learning_rate" not in chosen:
         rate = WINDOWS_RATE if network.context else _peak_rate(network, training)
-        training = training.model_copy(update={"learning_rate": rate})
+        training = training.model_copy(update={"learning_rate": float(f"{rate * FINE_TUNING_RATE**known:.2g}")})
     if training.epochs is not None:
         readings = training.epochs
     elif training.steps is not None:
@@ -84,7 +86,8 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
     if "dropout_output" not in chosen:
         network = network.model_copy(update={"dropout_output": _dropout(readings * crowding)})
     if "weight_decay" not in chosen and training.optimizer == "muon":
-        training = training.model_copy(update={"weight_decay": _decay(crowding, training)})
+        decay = (1 - known) * _decay(crowding, training) + known * FINE_TUNING_DECAY
+        training = training.model_copy(update={"weight_decay": decay})
     if "validation" not in chosen:
         affordable = max(VALIDATION_SHARE * readings * tokens / training.stride, LEAST_VALIDATION_TOKENS)
         share = min(training.validation, min(affordable, MOST_VALIDATION_TOKENS) / tokens)

@@ -3,6 +3,7 @@
 A run starts anew, from a model (fine-tuning) or from its own folder (resuming).
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parrotlet.bundle import Bundle, Labels
-from parrotlet.corpus import Corpus, open_corpus
+from parrotlet.corpus import Corpus, from_texts, open_corpus
 from parrotlet.dataset import (
     POSITION,
     Encoded,
@@ -37,12 +38,14 @@ from parrotlet.networks import Network, build_network
 from parrotlet.runtime.shapes import ENTERED, expected_shapes, label_table, state_shape
 from parrotlet.settings import NetworkSettings, Settings, TokenizerSettings, parse_settings
 from parrotlet.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
+from parrotlet.writer import Writer
 
 Sources = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Corpus
 
 # How much of a long text is looked at to find its symbols' frequencies: enough for a starting point.
 FREQUENCY_SAMPLE = 4_000_000
 FREQUENCY_BLOCKS = 64
+KNOWN_BY = 2000  # tokens of a text by which it is seen whether a model knows its like
 
 
 @dataclass
@@ -112,7 +115,7 @@ def prepare(
     settings = _resolved(settings, corpus.form, encoded, notes)
     minutes = settings.training.minutes
     left = max(1.0, minutes * 60 - (time.perf_counter() - began)) if minutes else None
-    settings = plan(settings, encoded.tokens, len(tokenizer), left)
+    settings = plan(settings, encoded.tokens, len(tokenizer), left, _known(start_from, tokenizer, encoded))
     network = build_network(settings.network, len(tokenizer), settings.training.seed)
     division = split(encoded, settings.training.validation)
     prepared = Prepared(settings, tokenizer, encoded, division, network, corpus.name, notes, Progress(), known)
@@ -221,6 +224,22 @@ def _with_model(settings: Settings, model: Settings) -> Settings:
     )
     corpus = settings.corpus.model_copy(update={"dialogue": dialogue})
     return settings.model_copy(update={**both, "corpus": corpus})
+
+
+def _known(start_from: Bundle | None, tokenizer: Tokenizer, encoded: Encoded) -> float:
+    """How well a model knows a text, by its first tokens: 1 where they cost at most half of what guessing would."""
+    ids = np.asarray(encoded.ids[: min(KNOWN_BY, encoded.tokens)])
+    texts = [decoded(tokenizer, part) for part in np.split(ids, np.flatnonzero(ids == encoded.stop))]
+    signs = len(set("".join(texts)))
+    if start_from is None or signs < 2:
+        return 0.0
+    bits = Writer(start_from).score(from_texts(texts, encoded.form), encoded.form).bits_per_character
+    return min(1.0, max(0.0, 2 - 2 * bits / math.log2(signs)))
+
+
+def decoded(tokenizer: Tokenizer, ids: npt.NDArray[Any]) -> str:
+    decoder = tokenizer.decoder()
+    return decoder.push(ids.tolist()) + decoder.flush()
 
 
 def _tokenizer(corpus: Corpus, settings: Settings, start_from: Bundle | None, check: Callable[[], None]) -> Tokenizer:
