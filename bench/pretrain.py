@@ -78,12 +78,12 @@ def main(arguments: list[str]) -> int:
         if not chosen.only_worth:
             settings = SETTINGS | ({"hidden": 64, "minutes": 0.2} if chosen.quick else {"minutes": chosen.minutes})
             learn(texts, model, Path(folder), settings)
-        table = Table("source", "held-out characters", "bits per character", title="pretrain")
+        table = Table("source", "characters", "bits per character", title="pretrain")
         writer = load(model)
         for name, text in texts.items():
             rest = text[cut(text) :]
             bits = writer.score(rest, "text").bits_per_character
-            table.add(source=name, held_out_characters=len(rest), bits_per_character=bits)
+            table.add(source=name, characters=len(rest), bits_per_character=bits)
         fine_tuned(table, model, Path(folder), 0.1 if chosen.quick else 1.0, chosen.picture)
         table.find("size of the pretrained model", model.stat().st_size, "bytes", goal=LARGEST, least=LARGEST)
         table.finish("each source: its last twentieth, as one text; headlines: a tenth of hacker_news, shuffled")
