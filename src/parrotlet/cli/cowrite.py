@@ -30,7 +30,9 @@ ENTER, BACKSPACE = ("\r", "\n"), ("\x7f", "\x08")
 
 @app.command()
 def cowrite(
-    model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="a model file [the only one here]")] = None,
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="a model file [the only one here, or pretrained]")
+    ] = None,
     prompt: Annotated[str, typer.Option(help="what the draft begins with")] = "",
     draft_file: Annotated[
         str | None, typer.Option("--draft", metavar="FILE", help="go on with the text of this file")

@@ -26,7 +26,9 @@ Written = list[tuple[float, "Text"]]
 def generate(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL]…", help="a model file [the only one here]; several write together"),
+        typer.Argument(
+            metavar="[MODEL]…", help="a model file [the only one here, or pretrained]; several write together"
+        ),
     ] = None,
     prompt: Annotated[str, typer.Option(help="what the text begins with")] = "",
     n: Annotated[int, typer.Option("-n", help="how many texts")] = 1,

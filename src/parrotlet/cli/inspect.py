@@ -22,7 +22,9 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 @app.command()
 def inspect(
-    model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="a model file [the only one here]")] = None,
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="a model file [the only one here, or pretrained]")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """What a model file holds."""

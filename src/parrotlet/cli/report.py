@@ -14,7 +14,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def report(
-    model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="a model file [the only one here]")] = None,
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="a model file [the only one here, or pretrained]")
+    ] = None,
     text: Annotated[
         list[str] | None,
         typer.Option(

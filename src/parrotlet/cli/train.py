@@ -47,7 +47,9 @@ def train(
     template: Annotated[str | None, flag(CorpusSettings, "template")] = None,
     encoding: Annotated[str | None, flag(CorpusSettings, "encoding")] = None,
     lowercase: Annotated[bool, flag(TokenizerSettings, "lowercase", "--lowercase")] = False,
-    start_from: Annotated[str | None, typer.Option("--from", metavar="MODEL", help="a model to learn on from")] = None,
+    start_from: Annotated[
+        str | None, typer.Option("--from", metavar="MODEL", help="a model to learn on from, or pretrained")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted run")] = False,
     seed: Annotated[int | None, flag(TrainingSettings, "seed")] = None,
     device: Annotated[str | None, flag(TrainingSettings, "device")] = None,
