@@ -58,7 +58,7 @@ class ContextNetwork(StackedNetwork):
         changed = settings.attention or settings.layer_norm or settings.dropout_input or settings.label_counts
         if changed or len(self.layers) > 1 or ids.shape[1] > 1 or self.vocabulary_size >= WORTH_CHUNKING:
             return None
-        windows = torch.cat([state, ids], dim=1)[:, 1:]  # (B, W)
+        windows = torch.cat([state[:, 1:], ids], dim=1)  # (B, W)
         if not settings.padded and self._oldest_first(windows)[1] is not None:
             return None
         factors = None

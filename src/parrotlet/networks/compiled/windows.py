@@ -77,8 +77,7 @@ class _Windows(torch.autograd.Function):
         threads = [_Thread(*shared, ids, targets, factors, softmax, part) for part in range(len(parts))]
         on_threads(len(ids), lambda first, last, part: threads[part].learn(first, last))
         of_table, of_weights = gathered(
-            torch.stack([each.table_gradient for each in threads]),
-            torch.stack([each.weight_gradient for each in threads]),
+            [each.table_gradient for each in threads], [each.weight_gradient for each in threads]
         )
         ctx.save_for_backward(of_table, of_weights, *softmax.gradients())
         return torch.tensor(sum(each.nats for each in threads))

@@ -14,7 +14,7 @@
 #undef NUMBER
 #undef SMALL
 #undef GROUP
-#undef HALF_LAST_PLACE
+#undef NEGLIGIBLE
 #undef MOST_ROWS
 #undef VECTOR
 #undef LOAD_GROUPS

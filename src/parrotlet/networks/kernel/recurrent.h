@@ -198,8 +198,9 @@ static TARGET void NAME(remember)(const recurrent_backward *call, NUMBER *entere
 }
 
 /* The walk ends where nothing more comes in and the norm of what is carried, over the rows and times the steps that are
- * left, has shrunk below half the last place of the largest such norm: what is left out is then, unless it grew again, no
- * larger than the error that this arithmetic makes anyway. So a window with one target is seldom walked to its begin. */
+ * left, has shrunk below a quarter of the last place of the largest such norm: what is left out is then, unless it grew
+ * again, no larger than the error that this arithmetic makes anyway. So a window with one target is seldom walked to its
+ * begin. */
 static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first, int64_t last, void *memory) {
     const int64_t units = call->units, tiles = units / LANES, rows = last - first, depth = units + call->inputs;
     const int64_t each = (rows + GROUP - 1) / GROUP, capacity = buffered(rows, GROUP) * each;
@@ -235,7 +236,7 @@ static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first,
         if (given) {
             const float size = sqrtf(NAME(sum_of)(squares));
             largest = size > largest ? size : largest;
-            ends = index > 0 && index <= given && size * (float)index < largest * HALF_LAST_PLACE;
+            ends = index > 0 && index <= given && size * (float)index < largest * NEGLIGIBLE;
         }
         for (tile = 0; tile < (depth + TILE - 1) / TILE; tile++) {
             for (row = first; row < last; row += count) {
