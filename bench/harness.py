@@ -40,7 +40,7 @@ def chosen_for_writing(
     """
     parser = argparse.ArgumentParser(prog=f"python -m bench {row}", description=about)
     for name, usual in {"minutes": minutes, **numbers}.items():
-        parser.add_argument(f"--{name}", type=type(usual), default=usual)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(usual), default=usual)
     parser.add_argument("--keep", help="a folder for what was written")
     parser.add_argument("--quick", action="store_true", help="a few seconds")
     chosen = parser.parse_args(arguments)

@@ -20,14 +20,14 @@ TEMPERATURE = 0.8
 
 
 def main(arguments: list[str]) -> int:
-    chosen = chosen_for_writing("tunes", __doc__, arguments, minutes=3.0, tunes=200)
+    chosen = chosen_for_writing("tunes", __doc__, arguments, minutes=3.0, tunes=200, top_p=0.95)
     book = open_corpus([data_folder() / "abc_nottingham" / "nottingham.abc"])
     learned, held_out = divided([document.text for document in book.documents()], "lines", ())
     with tempfile.TemporaryDirectory() as folder:
-        source, model = Path(folder) / "learned.abc", Path(folder) / "model.safetensors"
+        source, model = Path(folder) / "learned.abc", Path(chosen.keep or folder) / "tunes.safetensors"
         source.write_text(tune_book(learned), encoding="utf-8")
         train(source, model, "--recipe", "tunes", "--minutes", chosen.minutes)
-        written = load(model).generate(chosen.tunes, length=3000, temperature=TEMPERATURE, seed=1)
+        written = load(model).generate(chosen.tunes, length=3000, temperature=TEMPERATURE, top_p=chosen.top_p, seed=1)
     if chosen.keep:
         (Path(chosen.keep) / "tunes.abc").write_text(tune_book(written), encoding="utf-8")
     table = Table("tunes", "number", "notes", "play", "copies", title="tunes")
@@ -46,7 +46,9 @@ def main(arguments: list[str]) -> int:
                least=PLAYED - 1e-9)  # fmt: skip
     table.find("tunes that are copies", ours["copies"], "share", peer="held-out tunes", beside=real["copies"],
                goal=COPIED, least=COPIED)  # fmt: skip
-    table.finish(f"written at temperature {TEMPERATURE:g}; notes: characters of a tune without its head")
+    table.finish(
+        f"written at temperature {TEMPERATURE:g} and top-p {chosen.top_p:g}; notes: characters without the head"
+    )
     return 0
 
 
