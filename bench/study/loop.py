@@ -16,6 +16,7 @@ from parrotlet.dataset.batches import NOTHING, Batch, Batches, StreamBatches
 from parrotlet.dataset.encoded import Encoded, Split
 from parrotlet.dataset.training import training_batches
 from parrotlet.learning.learner import Learner
+from parrotlet.learning.machine import kept_memory
 from parrotlet.learning.optimizers import new_optimizer
 from parrotlet.learning.plan import plan
 from parrotlet.learning.schedule import learning_rate
@@ -84,6 +85,7 @@ class Study(Learner):
             handle.remove()
 
 
+@kept_memory()
 def run(
     text: str,
     candidate: Candidate,
