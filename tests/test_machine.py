@@ -1,11 +1,34 @@
-"""What a run asks of the machine it runs on."""
+"""What is found out about the machine: plausible, and without side effects on a quiet one."""
 
 import platform
 
 import pytest
-import torch
 
-from parrotlet.learning.machine import kept_memory
+torch = pytest.importorskip("torch")
+
+from parrotlet.learning import machine  # noqa: E402
+from parrotlet.settings import TrainingSettings  # noqa: E402
+
+
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_the_speed_of_matrix_products_is_plausible():
+    assert 1e8 < machine.matrix_speed(TrainingSettings(device="cpu")) < 1e16
+
+
+@pytest.mark.parametrize(("together", "alone", "kept"), [(1.0, 1.5, 2), (3.0, 1.5, 1)])
+def test_threads_are_given_up_only_where_one_is_faster(threads, monkeypatch, together, alone, kept):
+    times = iter([together, alone])
+    monkeypatch.setattr(machine, "_shortest", lambda action, count: next(times))
+    remark = machine.settle_threads()
+    assert torch.get_num_threads() == kept
+    assert (remark is None) == (kept == 2)
 
 
 def page_faults() -> int:
@@ -24,7 +47,7 @@ def faults_of_a_large_block() -> int:
 def test_while_a_run_lasts_its_memory_is_not_taken_anew_at_every_step():
     if platform.libc_ver()[0] != "glibc":
         pytest.skip("no glibc")
-    with kept_memory():
+    with machine.kept_memory():
         kept = faults_of_a_large_block()
     usual = faults_of_a_large_block()
     assert usual >= 128  # of 2 MiB each where the system has large pages, else of 4 KiB

@@ -228,18 +228,15 @@ def _with_model(settings: Settings, model: Settings) -> Settings:
 
 def _known(start_from: Bundle | None, tokenizer: Tokenizer, encoded: Encoded) -> float:
     """How well a model knows a text, by its first tokens: 1 where they cost at most half of what guessing would."""
+    if start_from is None:
+        return 0.0
     ids = np.asarray(encoded.ids[: min(KNOWN_BY, encoded.tokens)])
-    texts = [decoded(tokenizer, part) for part in np.split(ids, np.flatnonzero(ids == encoded.stop))]
+    texts = [tokenizer.decode(part.tolist()) for part in np.split(ids, np.flatnonzero(ids == encoded.stop))]
     signs = len(set("".join(texts)))
-    if start_from is None or signs < 2:
+    if signs < 2:
         return 0.0
     bits = Writer(start_from).score(from_texts(texts, encoded.form), encoded.form).bits_per_character
     return min(1.0, max(0.0, 2 - 2 * bits / math.log2(signs)))
-
-
-def decoded(tokenizer: Tokenizer, ids: npt.NDArray[Any]) -> str:
-    decoder = tokenizer.decoder()
-    return decoder.push(ids.tolist()) + decoder.flush()
 
 
 def _tokenizer(corpus: Corpus, settings: Settings, start_from: Bundle | None, check: Callable[[], None]) -> Tokenizer:

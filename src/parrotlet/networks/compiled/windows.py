@@ -27,9 +27,7 @@ from parrotlet.networks.compiled.library import (
 from parrotlet.networks.compiled.loss import SoftmaxLayer
 from parrotlet.networks.compiled.recurrent import SUMS, by_tiles, check_ids, gathered
 
-ROWS = (
-    36  # of a block: what they keep of 60 steps of 128 units is 3 megabytes, and little of it is walked through again
-)
+ROWS = 36  # of a block: they keep 4 MB of 60 steps of 128 units, less than half of which is walked back through
 
 
 def windows_cross_entropy(
