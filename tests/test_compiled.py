@@ -204,11 +204,8 @@ def test_a_walk_does_not_end_before_what_an_open_gate_remembers(kind, openness, 
     tiny = 1e-30  # at the begin: the walk does not end before it
     whole = results(lambda *each: [(leaving := walk(*each))[:, -1:] + tiny * leaving[:, :1]], given, 1)
     found = results(lambda *each: compiled.run_recurrent(kind, False, *each, False, True)[0][None], given, 1)
-    for one, other, plain in zip(found[:-1], expected[:-1], whole[:-1], strict=True):
+    for one, other, plain in zip(found, expected, whole, strict=True):
         assert (one - other).norm() <= 2 * (plain - other).norm() + WRONG[kind] * max(other.norm(), 1)
-    # What reaches the begin is lost only where it is as small as a rounding of what was carried first.
-    carried = torch.randn(expected[0].shape, generator=torch.Generator().manual_seed(1)).norm()
-    assert (found[-1] - expected[-1]).norm() <= 2 * (whole[-1] - expected[-1]).norm() + WRONG[kind] / 2 * carried
 
 
 @offered

@@ -54,9 +54,9 @@ def run_recurrent(
     arithmetic's own type, and after that step the cell (B, H) of an LSTM, the hidden vector of a GRU, in float32.
 
     The way back ends where no new gradients come in and the norm of those that are carried, over some rows and times
-    the steps left, is below a quarter of the last place of the largest such norm (2^-9 in bfloat16, 2^-25 in float32):
-    a window with one target is seldom walked to its begin, and what is left out is no larger than the arithmetic's
-    error.
+    the steps left, is below an eighth of the last place of the largest such norm (2^-10 in bfloat16, 2^-26 in
+    float32): a window with one target is seldom walked to its begin, and what is left out is no larger than the
+    arithmetic's error.
     """
     begin = weight_hh.new_zeros(len(ids), 1, weight_hh.shape[1]) if state is None else state
     given = table, ids, entering, weight_ih, weight_hh, begin[:, 0], begin[:, -1]

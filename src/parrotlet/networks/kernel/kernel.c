@@ -86,7 +86,7 @@ static int64_t buffered(int64_t rows, int64_t group) {
 #define NUMBER uint16_t
 #define SMALL uint16_t /* gates as float16: they lie between -1 and 1, or not far from there */
 #define GROUP 2
-#define NEGLIGIBLE 0x1p-9f
+#define NEGLIGIBLE 0x1p-10f
 #define MOST_ROWS 6
 #define LOAD_GROUPS(p) _mm512_loadu_ps((const float *)(const void *)(p))
 #define BROADCAST_GROUP(p) _mm512_castsi512_ps(_mm512_set1_epi32(*(const int32_t *)(const void *)(p)))
@@ -139,7 +139,7 @@ INLINE WIDE_TARGET __m512 coarse_sigmoid(__m512 x) {
 #define NUMBER float
 #define SMALL float
 #define GROUP 1
-#define NEGLIGIBLE 0x1p-25f
+#define NEGLIGIBLE 0x1p-26f
 #define MOST_ROWS 6
 #define SIGMOID(x) NAME(exact_sigmoid)(x)
 #define LOAD_GROUPS(p) _mm512_loadu_ps(p)
@@ -167,7 +167,7 @@ INLINE NARROW_TARGET __m256 scaled(__m256 x, __m256 power) {
 #define NUMBER float
 #define SMALL float
 #define GROUP 1
-#define NEGLIGIBLE 0x1p-25f
+#define NEGLIGIBLE 0x1p-26f
 #define MOST_ROWS 3
 #define VECTOR __m256
 #define LOAD_GROUPS(p) _mm256_loadu_ps(p)

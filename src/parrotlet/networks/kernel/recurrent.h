@@ -198,7 +198,7 @@ static TARGET void NAME(remember)(const recurrent_backward *call, NUMBER *entere
 }
 
 /* The walk ends where nothing more comes in and the norm of what is carried, over the rows and times the steps that are
- * left, has shrunk below a quarter of the last place of the largest such norm: what is left out is then, unless it grew
+ * left, has shrunk below an eighth of the last place of the largest such norm: what is left out is then, unless it grew
  * again, no larger than the error that this arithmetic makes anyway. So a window with one target is seldom walked to its
  * begin. */
 static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first, int64_t last, void *memory) {
