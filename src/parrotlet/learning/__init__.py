@@ -1,10 +1,12 @@
 """Sources and settings come in; a training run goes out that yields events and, at its end, a model."""
 
 import os
+import sys
 
 # Torch's threads wait for one another hundreds of times a step. Where GNU OpenMP may spin for long, one that lost its
 # processor to another program holds up all the others; after a short spin they sleep. Read when torch is imported.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+if "torch" not in sys.modules:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import contextlib
 import signal
