@@ -27,7 +27,8 @@ def main(arguments: list[str]) -> int:
         source, model = Path(folder) / "learned.abc", Path(chosen.keep or folder) / "tunes.safetensors"
         source.write_text(tune_book(learned), encoding="utf-8")
         train(source, model, "--recipe", "tunes", "--minutes", chosen.minutes)
-        written = load(model).generate(chosen.tunes, length=3000, temperature=TEMPERATURE, top_p=chosen.top_p, seed=1)
+        rules = {"temperature": TEMPERATURE, "top_p": chosen.top_p, "natural_ends": True}
+        written = load(model).generate(chosen.tunes, length=3000, seed=1, **rules)
     if chosen.keep:
         (Path(chosen.keep) / "tunes.abc").write_text(tune_book(written), encoding="utf-8")
     table = Table("tunes", "number", "notes", "play", "copies", title="tunes")
@@ -47,7 +48,8 @@ def main(arguments: list[str]) -> int:
     table.find("tunes that are copies", ours["copies"], "share", peer="held-out tunes", beside=real["copies"],
                goal=COPIED, least=COPIED)  # fmt: skip
     table.finish(
-        f"written at temperature {TEMPERATURE:g} and top-p {chosen.top_p:g}; notes: characters without the head"
+        f"written at temperature {TEMPERATURE:g} and top-p {chosen.top_p:g}, with natural ends; notes: characters "
+        "without the head"
     )
     return 0
 

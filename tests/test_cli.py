@@ -489,7 +489,7 @@ def test_every_rule_reaches_the_writer(call, models, monkeypatch):
         "--presence-penalty": 0.2, "--frequency-penalty": 0.3, "--dry": 0.8, "--length": 9, "--seed": 0,
     }  # fmt: skip
     flags = [str(part) for pair in values.items() for part in pair]
-    rest = ["--temperature-cycle", "1,0.5", "--stop", "a", "--stop", "b", "--temperature", "0.4"]
+    rest = ["--natural-ends", "--temperature-cycle", "1,0.5", "--stop", "a", "--stop", "b", "--temperature", "0.4"]
     assert call("generate", models.text, "-n", "2", *flags, *rest).status == 0
     names = {"--dry": "dry_multiplier"}
     for flag, value in values.items():

@@ -207,7 +207,8 @@ def test_ids_take_the_smallest_type(size, kind):
 
 def test_too_little_text_is_one_clear_line(tmp_path):
     with pytest.raises(ParrotletError, match="too little text"):
-        encode(["a"], "text", tmp_path)
+        encode(["a"], "text", tmp_path / "encoded")
+    assert not list((tmp_path / "encoded").iterdir())
 
 
 @given(count=st.integers(1, 3000), seed=st.integers(0, 99), piece=st.integers(1, 700))
@@ -330,3 +331,18 @@ def test_a_target_counts_alike_in_batches_with_many_and_with_few(tmp_path):
     counts = [int((batch.targets != NOTHING).sum()) for batch in batches]
     assert len({batch.usual for batch in batches}) == 1 and min(counts) < 0.3 * max(counts)
     assert np.mean(counts) == pytest.approx(batches[0].usual, rel=0.02)
+    halved = every_batch(learned_from(encoded, split(encoded, 0.5), 8, 16, 0))
+    assert np.mean([(batch.targets != NOTHING).sum() for batch in halved]) == pytest.approx(halved[0].usual, rel=0.02)
+
+
+def test_a_document_that_ends_the_file_may_be_shorter_than_those_beside_it(tmp_path):
+    encoded, _ = encode(["abc" * 40, "abc" * 35, "ab"], "lines", tmp_path)
+    batches = every_batch(learned_from(encoded, split(encoded, 0.0), 64, 100, 0))
+    assert sum(int((batch.targets != NOTHING).sum()) for batch in batches) == encoded.tokens
+
+
+def test_a_batch_of_windows_may_be_empty_where_the_text_is_shorter_than_a_window(tmp_path):
+    encoded, _ = encode(["abc", "bca", "cab"], "lines", tmp_path)
+    division = split(encoded, 0.4)
+    sizes = [len(batch.inputs) for batch in every_batch(learned_from(encoded, division, 1, 9, 0, {"context": 40}))]
+    assert 0 in sizes and 1 in sizes

@@ -323,6 +323,23 @@ def test_a_budget_that_reading_used_up_still_learns():
     assert any(isinstance(event, Note) and "reading the text took most of the time" in event.text for event in events)
 
 
+def test_a_run_that_is_resumed_late_keeps_its_budget(tmp_path):
+    running = training(long_text(), tmp_path / "m.safetensors", **{**TINY, "evaluations": 500}, minutes=1)
+    for event in running:
+        if isinstance(event, Evaluated):
+            running.stop()
+    started = __import__("time").perf_counter() - 60
+    events = list(training(long_text(), tmp_path / "m.safetensors", resume=True, started=started))
+    assert not any(isinstance(event, Note) and "reading the text" in event.text for event in events)
+    assert events[-1].reason == "finished" and events[-1].step == event.step
+
+
+def test_blanks_to_fine_tune_on_are_learned_as_any_text(tmp_path):
+    run(long_text(), tmp_path / "m.safetensors", steps=3)
+    _, events = fine_tune(from_texts([" \n" * 1500 + "some words " * 20]), tmp_path / "m.safetensors", steps=3)
+    assert events[-1].step == 3
+
+
 def test_labels_are_refused_where_no_learned_vector_can_carry_them():
     texts = from_texts(["one text", "another"], labels={"author": ["a", "b"]})
     one_hot = {name: value for name, value in TINY.items() if name != "embedding"} | {"input": "one-hot"}

@@ -32,6 +32,15 @@ def test_threads_are_given_up_only_where_one_is_faster(threads, monkeypatch, tog
     assert (remark is None) == (kept == 2)
 
 
+def test_threads_that_were_given_up_are_taken_up_again_when_the_machine_is_quiet(threads, monkeypatch):
+    times = iter([3.0, 1.5, 3.0, 1.5, 1.0, 1.5])  # together, alone: at first, then twice again
+    monkeypatch.setattr(machine, "_shortest", lambda action, count: next(times))
+    assert "1 thread" in machine.settle_threads()
+    assert machine.settle_threads_again() is None and torch.get_num_threads() == 1
+    assert "2 threads" in machine.settle_threads_again() and torch.get_num_threads() == 2
+    assert machine.settle_threads_again() is None  # there is nothing to take up
+
+
 def test_that_torch_came_first_is_told(threads, monkeypatch):
     monkeypatch.setattr(machine, "_shortest", lambda action, count: 1.0)
     monkeypatch.setattr(machine.sys, "platform", "linux")

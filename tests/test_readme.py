@@ -28,6 +28,7 @@ def folder(tmp_path_factory):
     talk = "".join(f"Where is cat {n}?\tOn mat {n * n % 13}.\n" for n in range(150))
     (folder / "talk.tsv").write_text(talk, encoding="utf-8")
     (folder / "more.txt").write_text(book.replace("sea", "hill"), encoding="utf-8")
+    (folder / "held_out.txt").write_text(book.replace("sea", "well"), encoding="utf-8")
     return folder
 
 

@@ -1,14 +1,21 @@
-"""Candidates, corpora, minutes and seeds come in; a table of what each writes after the same wall-clock goes out."""
+"""Candidates, corpora, minutes and seeds come in; a table of what each writes after the same wall-clock goes out.
+
+What was recorded on such a processor is not measured again, so that a long grid may be stopped and gone on with.
+"""
 
 import argparse
 import json
-import statistics
+import multiprocessing
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from statistics import fmean, median
 from typing import Any
 
+from bench.calibration import processor
 from bench.harness import data_folder, use_utf8
 from bench.study.candidates import CANDIDATES
 from bench.study.loop import run
@@ -23,6 +30,8 @@ CORPORA = {
 }
 STUDIED = ("tinyshakespeare", "nietzsche", "kjv")  # the others only judge the choice
 RECORDS = Path(__file__).parent / "records.jsonl"
+USUAL = "usual"
+Record = dict[str, Any]
 
 
 def main(arguments: list[str]) -> int:
@@ -31,6 +40,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--corpora", nargs="*", default=list(STUDIED), choices=list(CORPORA))
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument(
+        "--best", type=int, metavar="N", help="only the N candidates that were best --after some minutes"
+    )
+    parser.add_argument("--after", type=float, default=1.0, help="minutes [1]")
     parser.add_argument("--set", action="append", default=[], help="a setting of the usual training, as in train")
     parser.add_argument(
         "--dynamic", nargs="*", type=float, default=[], help="also score while learning on, at these rates"
@@ -43,45 +56,101 @@ def main(arguments: list[str]) -> int:
         print(table(chosen.minutes))
         return 0
     if chosen.quick:
-        chosen.names, chosen.minutes, chosen.corpora = chosen.names or ["usual", "min_gru-2x512"], 0.05, ["nietzsche"]
+        chosen.names, chosen.minutes, chosen.corpora = chosen.names or [USUAL, "min_gru-2x512"], 0.05, ["nietzsche"]
     unknown = set(chosen.names) - set(CANDIDATES)
     if unknown:
         print(f"unknown candidates: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
-    usual: dict[str, Any] = {}
-    for assignment in chosen.set:
-        assign(usual, assignment)
-    for name in chosen.names or CANDIDATES:
-        for corpus in chosen.corpora:
-            for seed in range(chosen.seeds):
-                path, lower = CORPORA[corpus]
-                text = (data_folder() / path).read_text(encoding="utf-8")
-                found = run(
-                    text.lower() if lower else text, CANDIDATES[name], chosen.minutes * 60, seed, usual, chosen.dynamic
-                )
-                record = {"name": name, "corpus": corpus, "minutes": chosen.minutes, "seed": seed, "set": chosen.set}
-                record |= {"day": time.strftime("%Y-%m-%d"), **found}
-                print(json.dumps(record), flush=True)
-                if not chosen.quick:
-                    with RECORDS.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(record) + "\n")
+    scored = [f"dynamic {rate:g}" for rate in chosen.dynamic]
+    known = [cell_of(each) for each in records() if all(name in each for name in scored)] if not chosen.quick else []
+    for cell in cells(chosen):
+        if cell in known:
+            continue
+        record = {**cell, "day": time.strftime("%Y-%m-%d"), **measured(cell, chosen.dynamic)}
+        print(json.dumps(record), flush=True)
+        if not chosen.quick:
+            with RECORDS.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
     return 0
 
 
-def table(minutes: float) -> str:
-    """What was recorded for a budget: bits per character, the median of the seeds, best mean first; in Markdown."""
-    figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for line in RECORDS.read_text(encoding="utf-8").splitlines():
-        record = json.loads(line)
+def cells(chosen: argparse.Namespace) -> Iterator[Record]:
+    """What is to be measured: each of the names on each of the corpora from each of the seeds."""
+    names = chosen.names or (best(chosen.best, chosen.after) if chosen.best else CANDIDATES)
+    for name in names:
+        for corpus in chosen.corpora:
+            for seed in range(chosen.seeds):
+                cell = {"name": name, "corpus": corpus, "minutes": chosen.minutes, "seed": seed, "set": chosen.set}
+                yield {"processor": processor(), **cell}
+
+
+def cell_of(record: Record) -> Record:
+    return {name: record[name] for name in ("processor", "name", "corpus", "minutes", "seed", "set")}
+
+
+def measured(cell: Record, rates: list[float]) -> Record:
+    """A run in a process of its own: no candidate begins with what another left behind."""
+    usual: dict[str, Any] = {}
+    for assignment in cell["set"]:
+        assign(usual, assignment)
+    path, lower = CORPORA[cell["corpus"]]
+    text = (data_folder() / path).read_text(encoding="utf-8")
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        arguments = CANDIDATES[cell["name"]], cell["minutes"] * 60, cell["seed"], usual, rates
+        return process.submit(run, text.lower() if lower else text, *arguments).result()
+
+
+def records() -> list[Record]:
+    return [json.loads(line) for line in RECORDS.read_text(encoding="utf-8").splitlines()]
+
+
+def figures(minutes: float) -> dict[str, dict[str, float]]:
+    """What was recorded for a budget: candidate → corpus → bits per character more than the usual's.
+
+    Of seeds the median. Each is compared with the usual on the same kind of processor, and only so: what a minute is
+    worth differs between them.
+    """
+    found: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for record in records():
         if record["minutes"] == minutes:
             name = " ".join([record["name"], *record["set"]])
-            figures[name][record["corpus"]].append(record["bits"])
-    corpora = [name for name in CORPORA if any(name in row for row in figures.values())]
-    rows = []
-    for name, row in figures.items():
-        medians = [statistics.median(row[corpus]) if row.get(corpus) else None for corpus in corpora]
-        known = [each for each in medians if each is not None]
-        cells = ["" if each is None else f"{each:.3f}" for each in medians]
-        rows.append((len(corpora) - len(known), sum(known) / len(known), f"| {name} | {' | '.join(cells)} |"))
+            found[record["processor"], record["corpus"]][name].append(record["bits"])
+    rows: dict[str, dict[str, float]] = defaultdict(dict)
+    for (_, corpus), row in sorted(found.items(), key=lambda each: each[0][0] == processor()):  # this one's count
+        if USUAL in row:
+            for name, bits in row.items():
+                rows[name][corpus] = median(bits) - median(row[USUAL])
+    return rows
+
+
+def ranked(rows: dict[str, dict[str, float]], corpora: list[str]) -> list[str]:
+    """The candidates by their mean over the corpora; those that lack one come after those that do not."""
+    known = {name: [row[corpus] for corpus in corpora if corpus in row] for name, row in rows.items()}
+    return sorted((name for name in rows if known[name]), key=lambda name: (-len(known[name]), fmean(known[name])))
+
+
+def best(count: int, minutes: float) -> list[str]:
+    """The usual, and the candidates that were best on the studied corpora; what was set by hand is none of them."""
+    rows = {name: row for name, row in figures(minutes).items() if name in CANDIDATES}
+    return [USUAL, *(name for name in ranked(rows, list(STUDIED)) if name != USUAL)][:count]
+
+
+def table(minutes: float) -> str:
+    """What was recorded for a budget, best mean first; in Markdown."""
+    rows = figures(minutes)
+    corpora = [name for name in CORPORA if any(name in row for row in rows.values())]
     head = f"| candidate | {' | '.join(corpora)} |\n|{'---|' * (len(corpora) + 1)}"
-    return "\n".join([head, *(line for *_, line in sorted(rows))])
+    lines = []
+    for name in ranked(rows, corpora):
+        values = [f"{rows[name][corpus]:+.3f}" if corpus in rows[name] else "" for corpus in corpora]
+        lines.append(f"| {name} | {' | '.join(values)} |")
+    return "\n".join([head, *lines, "", *usual_figures(minutes)])
+
+
+def usual_figures(minutes: float) -> list[str]:
+    """Lines that tell what the usual reached, corpus by corpus, on each kind of processor."""
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for record in records():
+        if record["minutes"] == minutes and record["name"] == USUAL and not record["set"]:
+            found[record["processor"], record["corpus"]].append(record["bits"])
+    return [f"{corpus}, {where}: usual {median(bits):.3f}" for (where, corpus), bits in found.items()]

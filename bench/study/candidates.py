@@ -9,6 +9,8 @@ from bench.study.networks import HashedNgrams, ParallelCells, Transformer
 from parrotlet.networks import Network
 from parrotlet.settings import NetworkSettings
 
+STUDIED_SIZES = (256, 320, 384, 448, 512, 640, 768, 1024, 1280, 1536)
+
 Build = Callable[[NetworkSettings, int], Network]
 
 
@@ -18,7 +20,8 @@ class Candidate:
 
     ``average``: at the end the weights are averaged over the last so many of each hundred steps; ``ahead``: the share
     of the loss that foreseeing the token after next has; ``weight_drop``: of recurrent weights, anew at each step;
-    ``teacher``: the share of the time in which a first network learns, whose chances the second one learns too.
+    ``teacher``: the share of the time in which a first network learns, whose chances the second one learns too;
+    ``memory``: gates of an LSTM begin such that it forgets after 1 to so many steps (Tallec and Ollivier 2018, §2).
     """
 
     group: str
@@ -29,6 +32,7 @@ class Candidate:
     ahead: float = 0.0
     weight_drop: float = 0.0
     teacher: float = 0.0
+    memory: int = 0
 
 
 def _cell(cell: str, hidden: int, layers: int, **training: Any) -> Candidate:
@@ -59,7 +63,7 @@ CANDIDATES: dict[str, Candidate] = {
         {"batch": 128, "learning_rate": 4e-3, "optimizer": "adam"},
     ),
     # sizes
-    **{f"lstm-{size}": Candidate("size", {"hidden": size}) for size in (256, 320, 384, 448, 512, 640, 768, 1024)},
+    **{f"lstm-{size}": Candidate("size", {"hidden": size}) for size in STUDIED_SIZES},
     # batches and windows
     "batch-16": Candidate("batch", training={"batch": 16}),
     "batch-32": Candidate("batch", training={"batch": 32}),
@@ -96,4 +100,6 @@ CANDIDATES: dict[str, Candidate] = {
     "hashed-ngrams": Candidate("features", build=HashedNgrams),
     "two-ahead": Candidate("features", ahead=0.2),
     "distilled": Candidate("features", teacher=0.5),
+    "memory-64": Candidate("features", memory=64),
+    "memory-512": Candidate("features", memory=512),
 }

@@ -136,9 +136,23 @@ def new_learner(settings: Settings, vocabulary: int, candidate: Candidate, teach
     """A new network, begun from another seed where it has a teacher."""
     seed = settings.training.seed + (1000 if teacher else 0)
     if candidate.build is None:
-        return Study(build_network(settings.network, vocabulary, seed), settings, candidate, teacher)
+        network = build_network(settings.network, vocabulary, seed)
+        if candidate.memory:
+            remember(network, candidate.memory, seed)
+        return Study(network, settings, candidate, teacher)
     torch.manual_seed(seed)
     return Study(candidate.build(settings.network, vocabulary), settings, candidate, teacher)
+
+
+@torch.no_grad()
+def remember(network: Network, longest: int, seed: int) -> None:
+    """The first biases of forget gates: log(U(1, ``longest`` - 1)), of input gates the negative of that."""
+    random = torch.Generator().manual_seed(seed)
+    for name, parameter in network.named_parameters():
+        if "bias_ih" in name:
+            enter, forget, *_ = parameter.chunk(4)
+            forget.uniform_(1, longest - 1, generator=random).log_()
+            enter.copy_(-forget)
 
 
 def learn(learner: Study, batches: Batches, start: float, seconds: float) -> int:

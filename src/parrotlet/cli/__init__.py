@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report", "the report card: what a model writes, beside human text"),
     "inspect": ("inspect", "what a model file holds"),
     "import": ("import_", "take over a model of textgenrnn or Keras"),
+    "settings": ("settings", "every setting, its default and what it is for"),
     "recipes": ("recipes", "settings made for a kind of text"),
     "corpora": ("corpora", "texts that are known by name"),
     "plot": ("plot", "pictures: the loss, the next token, what temperature does"),

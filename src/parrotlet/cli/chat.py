@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from parrotlet.cli.console import as_json_line, piped_lines
-from parrotlet.cli.options import ChosenLabels, load
+from parrotlet.cli.options import ChosenLabels, load, the_model
 from parrotlet.show import harmless
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def chat(
     from parrotlet.corpus.dialogues import ANSWERED, ASKED
 
     marks = {"asker": ASKED if you is None else f"{you}: ", "answerer": ANSWERED if it is None else f"{it}: "}
-    talk = Chat(load(model, labels=labels), memory=memory, **marks)
+    talk = Chat(load(the_model(model, pretrained=False), labels=labels), memory=memory, **marks)
     terminal = sys.stdin.isatty() and not as_json
     if terminal:
         print(HELP)

@@ -34,6 +34,7 @@ def generate(
     n: Annotated[int, typer.Option("-n", help="how many texts")] = 1,
     length: Annotated[int, typer.Option(help="most new tokens of a text")] = 300,
     min_length: Annotated[int | None, flag(Rules, "min_length", default=True)] = None,
+    natural_ends: Annotated[bool, flag(Rules, "natural_ends", "--natural-ends")] = False,
     temperature: Annotated[str, typer.Option(help="below 1 safer, above 1 wilder, 0 greedy; 0.2,0.5,1: each")] = "1.0",
     cycle: Annotated[str | None, flag(Rules, "temperature_cycle", "--temperature-cycle")] = None,
     top_k: Annotated[int | None, flag(Rules, "top_k", default=True)] = None,

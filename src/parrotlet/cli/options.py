@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from parrotlet.writer import Writer
 
 PLAIN = re.compile(r"\.(txt|text|md)(\.gz)?$", re.IGNORECASE)
-# In a corpus' notes: that the form was given, and a setting by which another reading is asked for.
+# In a corpus' notes: that the form was given.
 AS_TOLD = re.compile(r"(?<=text|line) \(as told\)")
-HEADER = re.compile(r"header=(true|false)(?= leaves| takes| reads)")
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 Header = Annotated[
     bool | None, typer.Option("--header/--no-header", help="the first line or row is a header, no text [as it looks]")
@@ -66,8 +65,11 @@ def text_of(path: str, option: str) -> str:
         raise UsageError(f"{option} {path!r} is no name of a file") from None
 
 
-def the_model(model: str | None) -> str:
-    """The model that was named, or the only one in the current folder, or where there is none the pretrained one."""
+def the_model(model: str | None, pretrained: bool = True) -> str:
+    """The model that was named, or the only one in the current folder, or where there is none the pretrained one.
+
+    Without ``pretrained`` that is no offer: for what it can not do.
+    """
     from parrotlet.cli.console import tell
     from parrotlet.pretrained import FILE, PRETRAINED
 
@@ -75,11 +77,16 @@ def the_model(model: str | None) -> str:
         return model
     found = sorted(path.name for path in Path().glob("*.safetensors"))
     if len(found) == 1:
+        tell([f"{found[0]}, the only model here"])
         return found[0]
-    if not found and FILE.is_file():
+    if not found and pretrained and FILE.is_file():
         tell([f"there is no model here: the one that comes with parrotlet writes ({PRETRAINED})"])
         return PRETRAINED
-    what = "there are several here: " + ", ".join(found[:5]) if found else "there is none in this folder"
+    what = (
+        f"there are several here: {', '.join([*found[:5], *[PRETRAINED] * pretrained])}"
+        if found
+        else "there is none in this folder"
+    )
     raise UsageError(f"which model? Name its file; {what}")
 
 
@@ -110,8 +117,7 @@ def corpus_like(
 
 def told(corpus: "Corpus", form: str | None = None) -> list[str]:
     """What was decided by looking, in the words of a command that has a Header; without a form it is the model's."""
-    notes = [HEADER.sub(lambda found: f"--{'no-' * (found[1] == 'false')}header", note) for note in corpus.notes]
-    return notes if form else [AS_TOLD.sub(" (as the model was trained)", note) for note in notes]
+    return corpus.notes if form else [AS_TOLD.sub(" (as the model was trained)", note) for note in corpus.notes]
 
 
 def load(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import parrotlet
-from parrotlet.cli.options import flag, given
+from parrotlet.cli.options import Header, flag, given
 from parrotlet.errors import ParrotletError
 from parrotlet.settings import CorpusSettings, NetworkSettings, TokenizerSettings, TrainingSettings, assign, flat
 
@@ -45,6 +45,7 @@ def train(
     column: Annotated[str | None, flag(CorpusSettings, "column")] = None,
     labels: Annotated[list[str] | None, flag(CorpusSettings, "labels", "--label")] = None,
     template: Annotated[str | None, flag(CorpusSettings, "template")] = None,
+    header: Header = None,
     encoding: Annotated[str | None, flag(CorpusSettings, "encoding")] = None,
     lowercase: Annotated[bool, flag(TokenizerSettings, "lowercase", "--lowercase")] = False,
     start_from: Annotated[
@@ -57,7 +58,7 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", help="show nothing but errors")] = False,
 ) -> int:
     """Teach a network to write like a text. Without a budget, one that suits its length is chosen and told."""
-    settings = flat(given(locals(), FLAGS))
+    settings = flat(given(locals(), FLAGS) | ({} if header is None else {"header": header}))
     for assignment in assignments or []:
         assign(settings, assignment)
     from parrotlet.show import recipe_sources, run_training

@@ -58,9 +58,7 @@ def read_text(source: Source, settings: CorpusSettings) -> Reading:
     if skip:
         notes.append(f"{name}: the first line {first[:60]!r} is left out as a header")
     elif looks_like_header(first):
-        notes.append(
-            f"{name}: the first line {first[:60]!r} reads like a header and is kept (header=true leaves it out)"
-        )
+        notes.append(f"{name}: the first line {first[:60]!r} reads like a header and is kept (--header leaves it out)")
 
     def read(left_out: LeftOut) -> Iterator[Document]:
         for place, line in enumerate(lines_of(pieces)):

@@ -80,9 +80,9 @@ def open_table(source: Source, settings: CorpusSettings, usual: str = ",") -> Ta
 
     parted = next((f"parted by {name}" for name, one in _NAMES.items() if one == dialect.delimiter), "of one column")
     first = (
-        f"the first row names the columns ({', '.join(columns[:8])}; header=false reads it as a text)"
+        f"the first row names the columns ({', '.join(columns[:8])}; --no-header reads it as a text)"
         if header
-        else "the first row is read as a text (header=true takes it for names)"
+        else "the first row is read as a text (--header takes it for names)"
     )
     quotes = "" if dialect.quoted else ", quotes mean nothing"
     told = f"{encoding.told}, table {parted}{quotes}; {first}"

@@ -18,6 +18,7 @@ from parrotlet.dataset.shuffle import generator
 
 NOTHING = -1  # the target of a position that is padding: nothing to predict there
 MOST_ROWS = 1024  # of very short documents side by side
+FOUND_AT_ONCE = 128  # batches of long text whose places are found together
 
 
 @dataclass(frozen=True)
@@ -65,29 +66,34 @@ class StreamBatches:
         self._tokens = int(self._ends[-1]) if len(self._ends) else 0
         self._rows = max(1, min(rows, self._tokens))
         self._plan = lru_cache(maxsize=2)(self._make_plan)
+        self._places = lru_cache(maxsize=2)(self._make_places)
 
     def length(self, epoch: int) -> int:
         return max((int(windows[-1]) for _, windows in self._plan(epoch)), default=0)
 
     def batch(self, epoch: int, index: int) -> Batch:
-        stop, ids = self._encoded.stop, self._encoded.ids
-        inputs = np.full((self._rows, self._window), stop, np.int64)  # (B, T)
-        targets = np.full((self._rows, self._window), NOTHING, np.int64)  # (B, T)
-        fresh = np.zeros(self._rows, np.bool_)  # (B,)
-        places = np.zeros(self._rows, np.int64)  # (B,), in the id file
-        for row, (pieces, windows) in enumerate(self._plan(epoch)):
-            piece = int(np.searchsorted(windows, index, side="right"))
-            if piece == len(pieces):
-                continue
-            within = index - (int(windows[piece - 1]) if piece else 0)
-            start = places[row] = int(pieces[piece, 0]) + within * self._window
-            size = min(self._window, int(pieces[piece, 1]) - start)
-            inputs[row, :size] = ids[start : start + size]
-            targets[row, :size] = ids[start + 1 : start + size + 1]
-            fresh[row] = within == 0
-        documents = np.searchsorted(self._encoded.starts, places, side="right") - 1  # (B,)
-        labels = self._encoded.labels_at(documents, places[:, None] + np.arange(self._window))
+        part, place = divmod(index, FOUND_AT_ONCE)
+        starts, sizes, fresh = (each[place] for each in self._places(epoch, part))  # (B,) each
+        inputs, targets = _cut_out(self._encoded, starts, sizes, self._window)
+        documents = np.searchsorted(self._encoded.starts, starts, side="right") - 1  # (B,)
+        labels = self._encoded.labels_at(documents, starts[:, None] + np.arange(self._window))
         return Batch(inputs, targets, fresh, labels=labels)
+
+    def _make_places(
+        self, epoch: int, part: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Of some batches: where each row begins in the id file, how many ids it reads, and whether it is fresh."""
+        indices = np.arange(part * FOUND_AT_ONCE, min((part + 1) * FOUND_AT_ONCE, self.length(epoch)))  # (N,)
+        starts, sizes = (np.zeros((len(indices), self._rows), np.int64) for _ in range(2))  # (N, B)
+        fresh = np.zeros(starts.shape, np.bool_)
+        for row, (pieces, windows) in enumerate(self._plan(epoch)):
+            there = slice(int(np.searchsorted(indices, windows[-1])))  # the others have come to their end
+            piece = np.searchsorted(windows, indices[there], side="right")  # (n,)
+            within = indices[there] - np.concatenate([[0], windows])[piece]
+            starts[there, row] = pieces[piece, 0] + within * self._window
+            sizes[there, row] = np.minimum(self._window, pieces[piece, 1] - starts[there, row])
+            fresh[there, row] = within == 0
+        return starts, sizes, fresh
 
     def _make_plan(self, epoch: int) -> list[tuple[Ranges, npt.NDArray[np.int64]]]:
         """For each row its pieces (n, 2) of unbroken text and the running count (n,) of their windows."""
@@ -108,6 +114,22 @@ class StreamBatches:
         pieces[0, 0] = self._ranges[begin, 1] - (self._ends[begin] - first)
         pieces[-1, 1] = self._ranges[end, 1] - (self._ends[end] - last)
         return pieces
+
+
+def _cut_out(
+    encoded: Encoded, starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], width: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows of ``sizes`` (B,) ids from the places ``starts`` (B,) on, and the ids after them: (B, T) each.
+
+    Beyond its size a row is filled with ``<s>``, and nothing is to be foreseen.
+    """
+    steps = np.arange(width)
+    inside = steps < sizes[:, None]  # (B, T)
+    places = np.where(inside, starts[:, None] + steps, 0)
+    inputs, targets = (encoded.ids[each].astype(np.int64) for each in (places, places + 1))
+    if not inside.all():
+        inputs[~inside], targets[~inside] = encoded.stop, NOTHING
+    return inputs, targets
 
 
 class LineBatches:
@@ -132,7 +154,8 @@ class LineBatches:
     @cached_property
     def _usual(self) -> float:
         """Targets of a batch on the average: the last windows of long documents hold few, and all of their ends."""
-        return max(1.0, self._encoded.tokens / max(1, self.length(0)))
+        tokens = sum(int(self._lengths(self._documents(shard)).sum()) for shard in range(self._shards))
+        return max(1.0, tokens / max(1, self.length(0)))
 
     def batch(self, epoch: int, index: int) -> Batch:
         borders = self._borders(epoch)
@@ -148,12 +171,18 @@ class LineBatches:
     def _make_borders(self, epoch: int) -> npt.NDArray[np.int64]:
         return np.cumsum([len(self._shard(epoch, int(shard))) for shard in self._order(epoch)])
 
-    def _make_shard(self, epoch: int, shard: int) -> list[tuple[Sequence[int], int]]:
-        """The batches of one shard: (documents, offset of the window within them)."""
+    def _documents(self, shard: int) -> npt.NDArray[np.int64]:
         first = shard * DOCUMENTS_AT_ONCE
         chosen = self._split.validates(self._encoded.hashes[first : first + DOCUMENTS_AT_ONCE])
-        documents = first + np.flatnonzero(chosen == self._validation)
-        lengths = self._encoded.starts[documents + 1] - self._encoded.starts[documents]
+        return first + np.flatnonzero(chosen == self._validation)
+
+    def _lengths(self, documents: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return np.asarray(self._encoded.starts[documents + 1] - self._encoded.starts[documents])
+
+    def _make_shard(self, epoch: int, shard: int) -> list[tuple[Sequence[int], int]]:
+        """The batches of one shard: (documents, offset of the window within them)."""
+        documents = self._documents(shard)
+        lengths = self._lengths(documents)
         random = generator(self._seed, epoch, 1 + shard)
         # Jitter lets documents of nearly equal length meet other neighbours in every epoch.
         jitter = 1.0 if self._validation else 1 + 0.2 * random.random(len(documents))
@@ -187,11 +216,7 @@ class LineBatches:
         starts = self._encoded.starts[documents] + offset
         sizes = np.clip(self._encoded.starts[np.add(documents, 1)] - starts, 0, self._window)
         width = int(sizes.max())
-        inputs = np.full((len(documents), width), self._encoded.stop, np.int64)  # (B, T)
-        targets = np.full((len(documents), width), NOTHING, np.int64)  # (B, T)
-        for row, (start, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True)):
-            inputs[row, :size] = self._encoded.ids[start : start + size]
-            targets[row, :size] = self._encoded.ids[start + 1 : start + size + 1]
+        inputs, targets = _cut_out(self._encoded, starts, sizes, width)
         labels = self._encoded.labels_at(np.asarray(documents), starts[:, None] + np.arange(width))
         return Batch(inputs, targets, np.full(len(documents), offset == 0), labels=labels, usual=self._usual)
 

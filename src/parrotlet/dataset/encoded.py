@@ -122,7 +122,7 @@ def encode_corpus(
 
     ``known_labels``: of a model that is gone on from, by number; ``parts``: see Encoded. ``check`` is called at each
     piece and may raise, to end it early. Raises ParrotletError when nothing is left to learn from, or when the disk is
-    full; then nothing is left on it.
+    full. Whatever is raised, nothing is left on the disk.
     """
     kind = smallest_type(len(tokenizer))
     position = characters = documents = 0
@@ -161,13 +161,17 @@ def encode_corpus(
             "parts": parts,
         }
         (folder / "encoded.json").write_text(json.dumps(facts), encoding="utf-8")
-    except OSError as error:
+        if parts and POSITION in numbers.names:
+            raise UsageError(
+                f"corpus.position = {parts}: there is a column of labels {POSITION!r}; leave one of them out"
+            )
+        if position - documents < 2:
+            raise ParrotletError(f"{corpus.name} holds too little text to learn from: a few tokens at least are needed")
+    except BaseException as error:
         remove_encoded(folder)
-        raise ParrotletError(f"cannot write the encoded text to {folder}: {error.strerror or error}") from error
-    if parts and POSITION in numbers.names:
-        raise UsageError(f"corpus.position = {parts}: there is a column of labels {POSITION!r}; leave one of them out")
-    if position - documents < 2:
-        raise ParrotletError(f"{corpus.name} holds too little text to learn from: a few tokens at least are needed")
+        if isinstance(error, OSError):
+            raise ParrotletError(f"cannot write the encoded text to {folder}: {error.strerror or error}") from error
+        raise
     return open_encoded(folder)
 
 
@@ -181,6 +185,7 @@ def open_encoded(folder: Path) -> Encoded:
         names = {column: tuple(values) for column, values in facts["labels"].items()}
         labels = np.memmap(folder / "labels.bin", dtype=np.int32, mode="r") if names else None
         parts = int(facts["parts"])
+        form, stop, characters = facts["form"], int(facts["stop"]), int(facts["characters"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ParrotletError(f"the encoded text in {folder} is missing or damaged: {error}") from error
     fit = len(starts) == len(hashes) + 1 and starts[-1] == len(ids) - 1
@@ -189,7 +194,7 @@ def open_encoded(folder: Path) -> Encoded:
     table = None if labels is None else labels.reshape(len(hashes), len(names))  # (D, K)
     if parts:
         names[POSITION] = tuple(str(part + 1) for part in range(parts))
-    return Encoded(ids, starts, hashes, facts["form"], facts["stop"], facts["characters"], table, names, parts)
+    return Encoded(ids, starts, hashes, form, stop, characters, table, names, parts)
 
 
 def remove_encoded(folder: Path) -> None:

@@ -3,7 +3,7 @@
 This is how the lessons and textgenrnn learn: every example stands for itself and is drawn in random order.
 """
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -50,17 +50,29 @@ class WindowBatches:
     def batch(self, epoch: int, index: int) -> Batch:
         chosen, document = self._places(epoch, index // self._at_once)[index % self._at_once]  # (B,) each
         ids = self._encoded.ids
-        back = np.arange(-self._context, 0)  # (W,)
-        places = chosen[:, None] + back  # (B, W)
-        before = ids[np.maximum(places, 0)].astype(np.int64)  # wide enough for the number of an empty place
-        before[places < self._encoded.starts[document][:, None]] = self._empty
         return Batch(
             ids[chosen].astype(np.int64)[:, None],  # (B, 1)
             ids[chosen + 1].astype(np.int64)[:, None],  # (B, 1)
             np.ones(len(chosen), np.bool_),
-            before,
+            self._before(chosen, self._encoded.starts[document]),
             self._encoded.labels_at(document, chosen[:, None]),
         )
+
+    def _before(self, chosen: IdArray, begins: IdArray) -> IdArray:
+        """The ids before these positions (B,) of documents that begin there (B,), empty places before those: (B, W)."""
+        first = chosen - self._context
+        if len(first) and (first >= begins).all():
+            return np.asarray(self._full_windows[first], np.int64)
+        places = first[:, None] + np.arange(self._context)  # (B, W)
+        before = self._encoded.ids[np.maximum(places, 0)].astype(
+            np.int64
+        )  # wide enough for the number of an empty place
+        before[places < begins[:, None]] = self._empty
+        return before
+
+    @cached_property
+    def _full_windows(self) -> npt.NDArray[np.integer]:
+        return np.lib.stride_tricks.sliding_window_view(self._encoded.ids, self._context)
 
     def _make_order(self, epoch: int) -> Shuffled:
         return Shuffled(self._examples, generator(self._seed, epoch))

@@ -31,6 +31,7 @@ class Progress:
     epoch: int = 0
     index: int = 0  # of the next batch in this epoch
     seconds: float = 0.0
+    extra: float = 0.0  # seconds beyond a budget in minutes, where reading the text took most of it
     evaluations: int = 0
     best: float | None = None  # validation bits per character of the state that is kept
     lowest: float | None = None  # lowest figure that decides which states get a file of their own

@@ -62,14 +62,40 @@ def waits_busily() -> bool:
     return sys.platform == "linux" and not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys()
 
 
+_given_up = 0  # how many threads were in use before there was one; 0: none were given up
+
+
 def settle_threads() -> str | None:
     """Use one thread where more are slower: on a busy machine they wait for one another at every step.
 
     Returns a line for the user where it made a difference, or could. A quiet machine keeps all its threads.
     """
+    global _given_up
     threads = torch.get_num_threads()
+    _given_up = 0
     if threads == 1:
         return None
+    if not _slower_together(threads):
+        return WAITING if waits_busily() else None
+    torch.set_num_threads(1)
+    _given_up = threads
+    return f"the machine is busy: training with 1 thread, which is faster now than {threads}"
+
+
+def settle_threads_again() -> str | None:
+    """Take up the threads that were given up, where the machine has become quiet; a line for the user then."""
+    global _given_up
+    threads = _given_up
+    if not threads or torch.get_num_threads() > 1 or _slower_together(threads):
+        return None
+    torch.set_num_threads(threads)
+    _given_up = 0
+    return f"the machine is quiet now: training goes on with {threads} threads"
+
+
+def _slower_together(threads: int) -> bool:
+    """Whether so many threads are slower than one; as many are in use afterwards as were before."""
+    before = torch.get_num_threads()
     layer = torch.nn.LSTM(64, 256, batch_first=True)
     inputs = torch.zeros(64, 16, 64)
 
@@ -77,12 +103,12 @@ def settle_threads() -> str | None:
     def read() -> None:
         layer(inputs)
 
+    torch.set_num_threads(threads)
     together = _shortest(read, 12)
     torch.set_num_threads(1)
-    if together <= _shortest(read, 6):
-        torch.set_num_threads(threads)
-        return WAITING if waits_busily() else None
-    return f"the machine is busy: training with 1 thread, which is faster now than {threads}"
+    alone = _shortest(read, 6)
+    torch.set_num_threads(before)
+    return together > alone
 
 
 def _shortest(action: Callable[[], None], times: int) -> float:

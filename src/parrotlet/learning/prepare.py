@@ -235,7 +235,10 @@ def _known(start_from: Bundle | None, tokenizer: Tokenizer, encoded: Encoded) ->
     signs = len(set("".join(texts)))
     if signs < 2:
         return 0.0
-    bits = Writer(start_from).score(from_texts(texts, encoded.form), encoded.form).bits_per_character
+    try:
+        bits = Writer(start_from).score(from_texts(texts, encoded.form), encoded.form).bits_per_character
+    except ParrotletError:  # nothing but blanks, or nothing that the model can read
+        return 0.0
     return min(1.0, max(0.0, 2 - 2 * bits / math.log2(signs)))
 
 

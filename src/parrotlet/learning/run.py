@@ -15,17 +15,17 @@ from parrotlet.dataset import held_back, training_batches, validation_batches
 from parrotlet.dataset.batches import Batches
 from parrotlet.errors import ParrotletError
 from parrotlet.learning.checkpoint import Arrays, RunFolder, sound
-from parrotlet.learning.closing import CardSize, advice, card_size, with_report
+from parrotlet.learning.closing import advice, card_size, with_report
 from parrotlet.learning.events import Done, Evaluated, Event, Note, Saved, Started, Step
 from parrotlet.learning.learner import Learner
+from parrotlet.learning.machine import settle_threads_again
 from parrotlet.learning.prepare import Prepared
 from parrotlet.learning.samples import write_samples
 from parrotlet.learning.schedule import learning_rate
 from parrotlet.report import characters_of
 from parrotlet.writer import Writer
 
-STEP_SECONDS = 0.25
-CHECKPOINT_SECONDS = 60.0
+STEP_SECONDS, CHECKPOINT_SECONDS = 0.25, 60.0
 ALIKE = 0.005  # figures on what is held back that tell nothing apart: the later state has learnt more
 MOST_EVALUATIONS = 20  # unless asked for otherwise
 STEPS_BETWEEN, SECONDS_BETWEEN = 25, 3.0  # at least, between two of them
@@ -99,6 +99,8 @@ class Loop:
                     return
                 saved = time.perf_counter()
                 reported += saved - now  # the speed that is told is that of learning
+                if self.settings.minutes and (remark := settle_threads_again()):
+                    yield Note(remark)
             elif self.output and now - saved > CHECKPOINT_SECONDS:
                 self._checkpoint()
                 saved = time.perf_counter()
@@ -137,18 +139,18 @@ class Loop:
         if self.settings.epochs is not None:
             return self._epoch() / self.settings.epochs
         assert self.settings.minutes is not None
-        calibration = CALIBRATION_PASSES * self._measuring_seconds
-        closing = CLOSING_SECONDS + self._evaluation_seconds + calibration + self._card_size().seconds
+        card = card_size(self.run, self._parameters, self._seconds_of_character)
+        closing = CLOSING_SECONDS + self._evaluation_seconds + card.seconds
+        closing += CALIBRATION_PASSES * self._measuring_seconds
         time_used = self._seconds() / (self._budget - min(closing, MOST_TO_CLOSE * self.settings.minutes * 60))
         return max(time_used, self._epoch() / self.settings.most_epochs)
-
-    def _card_size(self) -> CardSize:
-        return card_size(self.run, self._parameters, self._seconds_of_character)
 
     def _seconds_to_spend(self) -> float:
         """A budget in minutes, in seconds; longer where reading the text took nearly all of it."""
         budget = (self.settings.minutes or 0.0) * 60
-        return max(budget, self._seconds() + LEAST_SHARE_TO_LEARN * budget)
+        if self.progress.step == 0:
+            self.progress.extra = max(0.0, self._seconds() + LEAST_SHARE_TO_LEARN * budget - budget)
+        return budget + self.progress.extra
 
     def _evaluation_due(self) -> bool:
         count = self.settings.evaluations or self.settings.epochs or self._usual_evaluations()
@@ -163,8 +165,7 @@ class Loop:
 
     def _evaluate(self, rate: float) -> Generator[Event, None, bool]:
         """Validate, keep the best state, write samples, save what must survive; False where the figure is no number."""
-        start = time.perf_counter()
-        progress, learner = self.progress, self._learner
+        start, progress, learner = time.perf_counter(), self.progress, self._learner
         train = self._bits(learner.loss()) if learner.loss_tokens else None
         weights = learner.weights()
         if not sound(weights):
@@ -235,7 +236,8 @@ class Loop:
                 self._calibrate()
             self.bundle = self._make_bundle(self._best)
             if reason != "interrupted":
-                self.bundle, notes = with_report(self.bundle, self.run, self._card_size())
+                size = card_size(self.run, self._parameters, self._seconds_of_character)
+                self.bundle, notes = with_report(self.bundle, self.run, size)
                 yield from notes
             if self.output:
                 yield self._save(self.bundle)
@@ -246,9 +248,8 @@ class Loop:
             self._checkpoint()
         path = str(self.output) if self.output and self.bundle else None
         report = dict(self.bundle.report) if self.bundle and self.bundle.report else None
-        seconds = self._seconds()
         told = advice(reason, self.run, self._best is not None, self.output is not None)
-        yield Done(reason, progress.step, self._epoch(), seconds, progress.best, path, told, report)
+        yield Done(reason, progress.step, self._epoch(), self._seconds(), progress.best, path, told, report)
 
     def _calibrate(self) -> None:
         """Leave the best state as sure of itself as what is held back says that it should be."""
@@ -314,8 +315,7 @@ class Loop:
         return nats_per_token / math.log(2) / self._characters_per_token
 
     def _step_event(self, tokens_per_second: float) -> Step:
-        fraction = min(1.0, self._fraction())
-        seconds = self._seconds()
+        fraction, seconds = min(1.0, self._fraction()), self._seconds()
         left = seconds * (1 - fraction) / fraction if fraction > 0 else None
         if self.settings.minutes:
             left = max(0.0, min(left or math.inf, self._budget - seconds))
@@ -346,5 +346,5 @@ class Loop:
             which = "every evaluation" if self.settings.keep == "every" else "every evaluation that is better"
             place = "EPOCH" if self.settings.epochs else "STEP"
             yield Note(f"{which} leaves a file {self.output.stem}-{place}-LOSS.safetensors, the loss in nats per token")
-        if self.settings.minutes and self._budget > self.settings.minutes * 60:
+        if self.settings.minutes and self.progress.extra:
             yield Note(f"reading the text took most of the time: the run ends after {self._budget / 60:.1f} minutes")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from parrotlet.networks.layers import newest_cross_entropy, run_layer, values_of
+from parrotlet.networks.layers import compiled_for_windows, newest_cross_entropy, run_layer, values_of
 from parrotlet.networks.loss import WORTH_CHUNKING
 from parrotlet.networks.stack import StackedNetwork
 from parrotlet.runtime.shapes import layers_of
@@ -57,6 +57,8 @@ class ContextNetwork(StackedNetwork):
         settings = self.settings
         changed = settings.attention or settings.layer_norm or settings.dropout_input or settings.label_counts
         if changed or len(self.layers) > 1 or ids.shape[1] > 1 or self.vocabulary_size >= WORTH_CHUNKING:
+            return None
+        if compiled_for_windows(self.layers[0]) is None:
             return None
         windows = torch.cat([state[:, 1:], ids], dim=1)  # (B, W)
         if not settings.padded and self._oldest_first(windows)[1] is not None:

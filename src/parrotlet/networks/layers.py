@@ -141,6 +141,11 @@ def _ready_sums(entering: Entering, weight_ih: Tensor, sums: Tensor) -> Tensor |
     return sums + (weight_ih.T if entering.rows is None else entering.rows @ weight_ih.T)
 
 
+def compiled_for_windows(module: nn.Module) -> int | None:
+    """In which arithmetic ``newest_cross_entropy`` is compiled for a layer, in the precision of now; None: in none."""
+    return _arithmetic_of(module) if isinstance(module, nn.LSTM | nn.GRU) and not module.bidirectional else None
+
+
 def newest_cross_entropy(
     module: nn.Module, entering: Entering, output: nn.Linear, targets: Tensor, factors: Tensor | None
 ) -> Tensor | None:
@@ -148,7 +153,8 @@ def newest_cross_entropy(
 
     ``factors`` (N, H): of the dropout between the two. None where that is not compiled: see ``run_layer``.
     """
-    if not isinstance(module, nn.LSTM | nn.GRU) or module.bidirectional or (kind := _arithmetic_of(module)) is None:
+    kind = compiled_for_windows(module)
+    if kind is None or not isinstance(module, nn.LSTM | nn.GRU):
         return None
     with torch.autocast("cpu", enabled=False):
         weight_ih, weight_hh, sums = _as_compiled(module)

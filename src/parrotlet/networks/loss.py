@@ -25,7 +25,8 @@ def summed_cross_entropy(
     nothing; ``precision`` is the type of the products.
     """
     if output.out_features >= WORTH_CHUNKING:
-        return cast(Tensor, _LinearCrossEntropy.apply(hidden, output.weight, output.bias, targets, ignored, precision))  # type: ignore[no-untyped-call]
+        given = hidden, output.weight, output.bias, targets, ignored, precision, torch.is_grad_enabled()
+        return cast(Tensor, _LinearCrossEntropy.apply(*given))  # type: ignore[no-untyped-call]
     if (kind := arithmetic(hidden.device, precision, output.in_features)) is not None:
         return compiled_cross_entropy(kind, hidden, output.weight, output.bias, targets)
     logits = hidden.to(precision) @ output.weight.to(precision).T  # (N, V)
@@ -55,7 +56,14 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, ignored: int, precision: torch.dtype
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        ignored: int,
+        precision: torch.dtype,
+        gradients_wanted: bool,
     ) -> Tensor:
         rows = max(64, LOGITS_AT_ONCE // len(weight))
         low_weight, low_hidden = weight.to(precision), hidden.to(precision)
@@ -70,6 +78,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
             logits = (part @ low_weight.T).float().add_(bias)  # (n, V)
             surprise = torch.log_softmax(logits, 1)  # (n, V)
             nats -= (surprise.gather(1, wanted) * counted).sum()
+            if not gradients_wanted:
+                continue
             error = surprise.exp_().scatter_add_(1, wanted, torch.full_like(wanted, -1, dtype=torch.float32))
             low_error = error.mul_(counted).to(precision)  # (n, V)
             hidden_gradient[start : start + rows] = low_error @ low_weight
@@ -83,4 +93,4 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (scale,) = gradients
         hidden, weight, bias = ctx.saved_tensors
-        return (hidden * scale).to(ctx.hidden_type), weight * scale, bias * scale, None, None, None
+        return (hidden * scale).to(ctx.hidden_type), weight * scale, bias * scale, None, None, None, None

@@ -17,7 +17,7 @@ LANES = {AVX2: 8, AVX512: 16, BFLOAT16: 16}
 TILE = {kind: 4 * lanes for kind, lanes in LANES.items()}  # columns of one block of products
 GROUP = {AVX2: 1, AVX512: 1, BFLOAT16: 2}  # numbers that one multiply-add takes in
 NUMBERS = {AVX2: torch.float32, AVX512: torch.float32, BFLOAT16: torch.bfloat16}
-LAYOUT = 2  # of the structures and arrays, as pt_layout of kernel.c has it
+LAYOUT = 3  # of the structures and arrays, as pt_layout of kernel.c has it
 POINTER, NUMBER = ctypes.c_void_p, ctypes.c_int64
 
 
@@ -51,6 +51,12 @@ class LinearLoss(ctypes.Structure):
     )
 
 
+class WindowsLoss(ctypes.Structure):
+    """``windows_loss`` of kernel.c."""
+
+    _fields_ = tuple((name, POINTER) for name in ("forward", "backward", "loss", "factors", "memory", "loss_memory"))
+
+
 @functools.cache
 def library() -> ctypes.CDLL | None:
     """The compiled layers; None where they were not built."""
@@ -68,11 +74,12 @@ def library() -> ctypes.CDLL | None:
             "pt_forward": [NUMBER, POINTER, NUMBER, NUMBER],
             "pt_backward": [NUMBER, POINTER, NUMBER, NUMBER, POINTER],
             "pt_loss": [NUMBER, POINTER, NUMBER, NUMBER, POINTER],
+            "pt_windows": [NUMBER, POINTER, NUMBER, NUMBER],
         }
         for name, types in arguments.items():
             getattr(kernel, name).restype = NUMBER
             getattr(kernel, name).argtypes = types
-        sizes = [ctypes.sizeof(structure) for structure in (Forward, Backward, LinearLoss)]
+        sizes = [ctypes.sizeof(structure) for structure in (Forward, Backward, LinearLoss, WindowsLoss)]
         found = [kernel.pt_sizes(which) for which in range(len(sizes))]
         return kernel if kernel.pt_layout() == LAYOUT and found == sizes else None
     except (OSError, AttributeError, ValueError):

@@ -28,7 +28,7 @@ def compiled_cross_entropy(kind: int, hidden: Tensor, weight: Tensor, bias: Tens
     """Nats in all, a scalar: ``hidden`` (N, H), ``weight`` (V, H), ``bias`` (V,), ``targets`` (N,) int64, below zero
     where nothing is predicted; ``kind`` from ``arithmetic``. Raises IndexError for a target outside the vocabulary.
     """
-    return cast(Tensor, _Loss.apply(kind, hidden, weight, bias, targets))  # type: ignore[no-untyped-call]
+    return cast(Tensor, _Loss.apply(kind, hidden, weight, bias, targets, torch.is_grad_enabled()))  # type: ignore[no-untyped-call]
 
 
 class SoftmaxLayer:
@@ -40,7 +40,7 @@ class SoftmaxLayer:
     def __init__(
         self, kind: int, weight: Tensor, bias: Tensor, targets: Tensor, parts: Sequence[tuple[int, int]]
     ) -> None:
-        (self.vocabulary, self.inputs), self.kind = weight.shape, kind
+        self.vocabulary, self.inputs = weight.shape
         if len(targets) and int(targets.max()) >= self.vocabulary:
             raise IndexError(f"targets should lie below {self.vocabulary}")
         columns = widened(weight.T, round_up(self.vocabulary, TILE[kind]))  # (H, columns)
@@ -53,18 +53,16 @@ class SoftmaxLayer:
         needed = kernel().pt_loss_memory(GROUP[kind], self.inputs, self.columns)
         self.memory = torch.empty(len(parts), needed, dtype=NUMBERS[kind])
 
-    def read(self, part: int, features: Tensor, targets: Tensor, gradient: Tensor | None) -> tuple[int, float]:
-        """A status, 0 for success, and the nats of these targets (n,); the gradient of ``features`` (n, H) is written.
+    def call(self, part: int, features: Tensor, targets: Tensor, gradient: Tensor | None, nats: Tensor) -> LinearLoss:
+        """For the kernel: ``features`` (n, H) and ``targets`` (n,) come in, ``nats``, one float64, goes out.
 
-        Without a place for it no gradients are made.
+        So does the gradient of ``features``, if there is a place for it; without, no gradients are made. The structure
+        holds addresses only.
         """
-        nats = ctypes.c_double()
-        call = LinearLoss(
+        return LinearLoss(
             self.inputs, self.columns, at(features), at(targets), at(self.direct), at(self.transposed), at(self.starts),
-            at(gradient), at(self.weight_gradients[part]), at(self.bias_gradients[part]), ctypes.addressof(nats),
+            at(gradient), at(self.weight_gradients[part]), at(self.bias_gradients[part]), at(nats),
         )  # fmt: skip
-        status = kernel().pt_loss(self.kind, ctypes.byref(call), 0, len(features), at(self.memory[part]))
-        return int(status), nats.value
 
     def gradients(self) -> tuple[Tensor, Tensor]:
         """Of the weight (V, H) and of the bias (V,)."""
@@ -76,17 +74,18 @@ class _Loss(torch.autograd.Function):
     """The gradients are made together with the loss: softmax minus one-hot, times weight or hidden."""
 
     @staticmethod
-    def forward(ctx: Any, kind: int, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, kind: int, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, wanted: bool
+    ) -> Tensor:
         features, targets = hidden.to(NUMBERS[kind]).contiguous(), targets.contiguous()
         parts = row_parts(len(hidden))
         softmax = SoftmaxLayer(kind, weight, bias, targets, parts)
-        gradient = torch.empty_like(features) if any(ctx.needs_input_grad) else None
+        gradient = torch.empty_like(features) if wanted and any(ctx.needs_input_grad) else None
         nats = torch.zeros(len(parts), dtype=torch.float64)
 
         def read(first: int, last: int, part: int) -> int:
-            into = None if gradient is None else gradient[first:last]
-            status, nats[part] = softmax.read(part, features[first:last], targets[first:last], into)
-            return status
+            call = softmax.call(part, features, targets, gradient, nats[part])
+            return int(kernel().pt_loss(kind, ctypes.byref(call), first, last, at(softmax.memory[part])))
 
         on_threads(len(hidden), read)
         if gradient is not None:
@@ -100,4 +99,4 @@ class _Loss(torch.autograd.Function):
         of_hidden, of_weight, of_bias = ctx.saved_tensors
         if scale != 1:
             of_hidden, of_weight, of_bias = (each * scale for each in (of_hidden, of_weight, of_bias))
-        return None, of_hidden.to(ctx.precision), of_weight, of_bias, None
+        return None, of_hidden.to(ctx.precision), of_weight, of_bias, None, None

@@ -60,7 +60,7 @@ def run_recurrent(
     """
     begin = weight_hh.new_zeros(len(ids), 1, weight_hh.shape[1]) if state is None else state
     given = table, ids, entering, weight_ih, weight_hh, begin[:, 0], begin[:, -1]
-    leaving, after = _Recurrent.apply(kind, gru, reverse, newest, *given)  # type: ignore[no-untyped-call]
+    leaving, after = _Recurrent.apply(kind, gru, reverse, newest, torch.is_grad_enabled(), *given)  # type: ignore[no-untyped-call]
     return cast(Tensor, leaving), cast(Tensor, after)
 
 
@@ -87,6 +87,7 @@ class _Recurrent(torch.autograd.Function):
         gru: bool,
         reverse: bool,
         newest: bool,
+        wanted: bool,
         table: Tensor,
         ids: Tensor,
         entering: Tensor | None,
@@ -109,7 +110,7 @@ class _Recurrent(torch.autograd.Function):
         before[0], cells[0] = hidden, cell.view(rows, -1, lanes).transpose(0, 1)
         leaving = None if newest else before.new_empty(rows, steps, units)
         gates = None
-        if any(ctx.needs_input_grad):
+        if wanted and any(ctx.needs_input_grad):
             # Gates lie between -1 and 1, where float16 is finer than bfloat16.
             gates = before.new_empty(steps, rows, SUMS * units, dtype=torch.float16 if kind == BFLOAT16 else number)
         call = Forward(
@@ -155,7 +156,8 @@ class _Recurrent(torch.autograd.Function):
             of_entering = entering_gradient[..., :width].to(precision)  # (B, T, X)
             of_input = of_weights[:, units : units + width]  # (4H, X)
         of_hidden = of_weights[:, :units]  # (4H, H)
-        return None, None, None, None, of_table, None, of_entering, of_input, of_hidden, hidden_gradient, cell_gradient
+        of_state = hidden_gradient, cell_gradient
+        return None, None, None, None, None, of_table, None, of_entering, of_input, of_hidden, *of_state
 
 
 def check_ids(ids: Tensor, vocabulary: int) -> None:

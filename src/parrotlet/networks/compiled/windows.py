@@ -18,6 +18,7 @@ from parrotlet.networks.compiled.library import (
     NUMBERS,
     Backward,
     Forward,
+    WindowsLoss,
     at,
     kernel,
     on_threads,
@@ -27,7 +28,7 @@ from parrotlet.networks.compiled.library import (
 from parrotlet.networks.compiled.loss import SoftmaxLayer
 from parrotlet.networks.compiled.recurrent import SUMS, by_tiles, check_ids, gathered
 
-ROWS = 36  # of a block: they keep 4 MB of 60 steps of 128 units, less than half of which is walked back through
+ROWS = 24  # of a block: they keep 4 MB of 60 steps of 128 units, less than half of which is walked back through
 
 
 def windows_cross_entropy(
@@ -67,6 +68,7 @@ class _Windows(torch.autograd.Function):
         factors: Tensor | None,
     ) -> Tensor:
         check_ids(ids, len(table))
+        factors = None if factors is None else factors.contiguous()
         parts = row_parts(len(ids))
         softmax = SoftmaxLayer(kind, weight, bias, targets, parts)
         weights = by_tiles(weight_hh.T, LANES[kind])  # (H, 4H)
@@ -78,7 +80,7 @@ class _Windows(torch.autograd.Function):
             [each.table_gradient for each in threads], [each.weight_gradient for each in threads]
         )
         ctx.save_for_backward(of_table, of_weights, *softmax.gradients())
-        return torch.tensor(sum(each.nats for each in threads))
+        return torch.cat([each.nats for each in threads]).sum().float()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
@@ -103,51 +105,34 @@ class _Thread:
         softmax: SoftmaxLayer,
         part: int,
     ) -> None:
-        rows, steps = ids.shape
-        size, units = min(rows, ROWS), starts.shape[1] // SUMS
-        number, lanes = NUMBERS[kind], LANES[kind]
-        self.kind, self.softmax, self.part, self.nats = kind, softmax, part, 0.0
-        self.ids, self.targets, self.factors, self.size = ids, targets, factors, size
-        self.states = torch.empty(steps + 1, size, units, dtype=number)
-        self.cells = torch.empty(steps + 1, units // lanes, size, lanes)
-        self.states[0] = self.cells[0] = 0.0
-        self.gates = torch.empty(steps, size, SUMS * units, dtype=torch.float16 if kind == BFLOAT16 else number)
-        self.gradient = torch.empty(size, units, dtype=number)
-        self.carried = torch.empty(2, size, units)  # the gradients of a row's vector and cell, step by step
+        steps, units, size = ids.shape[1], starts.shape[1] // SUMS, min(len(ids), ROWS)
+        number, lanes, self.kind = NUMBERS[kind], LANES[kind], kind
+        states = torch.empty(steps + 1, size, units, dtype=number)
+        cells = torch.empty(steps + 1, units // lanes, size, lanes)
+        states[0] = cells[0] = 0.0
+        gates = torch.empty(steps, size, SUMS * units, dtype=torch.float16 if kind == BFLOAT16 else number)
+        gradient = torch.empty(size, units, dtype=number)
+        features = states[-1] if factors is None else torch.empty_like(gradient)
+        carried = torch.empty(2, size, units)  # the gradients of a row's vector and cell, step by step
+        memory = torch.empty(kernel().pt_memory(GROUP[kind], size, units, 0), dtype=number)
         self.weight_gradient = torch.zeros(units // lanes, units, SUMS, lanes)
         self.table_gradient = torch.zeros(len(starts), units // lanes, SUMS, lanes)
-        self.memory = torch.empty(kernel().pt_memory(GROUP[kind], size, units, 0), dtype=number)
-        read = at(self.states), at(self.cells)
-        self.forward = Forward(
-            size, steps, units, 0, False, gru, None, at(starts), None, at(columns), *read, None, at(self.gates)
+        self.nats = torch.zeros(1, dtype=torch.float64)
+        read = at(states), at(cells)
+        forward = Forward(
+            size, steps, units, 0, False, gru, at(ids), at(starts), None, at(columns), *read, None, at(gates)
         )
-        self.backward = Backward(
-            size, steps, units, 0, False, gru, True, None, None, at(transposed), *read, at(self.gates),
-            at(self.gradient), at(self.carried[0]), at(self.carried[1]), None, at(self.weight_gradient),
-            at(self.table_gradient),
+        backward = Backward(
+            size, steps, units, 0, False, gru, True, at(ids), None, at(transposed), *read, at(gates), at(gradient),
+            at(carried[0]), at(carried[1]), None, at(self.weight_gradient), at(self.table_gradient),
         )  # fmt: skip
-        self.kept = starts, columns, transposed  # the structures hold addresses only
+        loss = softmax.call(part, features, targets, gradient, self.nats)
+        calls = [ctypes.addressof(each) for each in (forward, backward, loss)]
+        self.call = WindowsLoss(*calls, at(factors), at(memory), at(softmax.memory[part]))
+        # The structures hold addresses only: this is what lies there.
+        self.kept = starts, columns, transposed, ids, targets, factors, softmax, forward, backward, loss
+        self.working = states, cells, gates, gradient, features, carried, memory
 
     def learn(self, first: int, last: int) -> int:
         """The rows from ``first`` to ``last``; 0, or what the kernel answers where it refuses its arithmetic."""
-        status = 0
-        for begin in range(first, last, self.size):
-            count = min(self.size, last - begin)
-            self.forward.ids = self.backward.ids = at(self.ids[begin])
-            status |= kernel().pt_forward(self.kind, ctypes.byref(self.forward), 0, count)
-            status |= self._foresee(self.states[-1, :count], begin)
-            self.carried.zero_()
-            status |= kernel().pt_backward(self.kind, ctypes.byref(self.backward), 0, count, at(self.memory))
-        return status
-
-    def _foresee(self, states: Tensor, begin: int) -> int:
-        """Nats of the targets from ``begin`` on, and the gradient of ``states`` (n, H)."""
-        factors = None if self.factors is None else self.factors[begin : begin + len(states)]
-        entered, gradient = states, self.gradient[: len(states)]
-        if factors is not None:
-            entered = (states.float() * factors).to(states.dtype)
-        status, nats = self.softmax.read(self.part, entered, self.targets[begin : begin + len(states)], gradient)
-        if factors is not None:
-            gradient.copy_(gradient.float() * factors)
-        self.nats += nats
-        return status
+        return int(kernel().pt_windows(self.kind, ctypes.byref(self.call), first, last))

@@ -3,6 +3,7 @@
 
 #include "recurrent.h"
 #include "loss.h"
+#include "windows.h"
 
 #undef BY_COUNT
 #undef STEP

@@ -60,6 +60,16 @@ typedef struct {
     double *nats;              /* one */
 } linear_loss;
 
+/* Windows that each begin with zeros and end in one target. `forward` and `backward` (with `newest`) are those of a block
+ * of rows, save that their ids, like the targets of `loss`, are of all rows; so are the factors. */
+typedef struct {
+    const recurrent_forward *forward;
+    const recurrent_backward *backward;
+    const linear_loss *loss;   /* its features_gradient is the leaving_gradient of `backward`; its nats are those of all */
+    const float *factors;      /* (all rows, H): the newest vectors times them are the features; or null, they are alike */
+    void *memory, *loss_memory; /* see pt_memory and pt_loss_memory */
+} windows_loss;
+
 #define GROUPS_AT_ONCE 64 /* of gradients that are gathered into those of the weights: they stay in the first cache */
 
 #define ROWS_AT_ONCE 128 /* that walk through a window together, so that each walk ends early */
@@ -235,6 +245,14 @@ EXPORT int64_t pt_loss(int64_t arithmetic, const linear_loss *call, int64_t firs
     else *call->nats = loss_avx2(call, first, last, memory);
     return 0;
 }
+
+EXPORT int64_t pt_windows(int64_t arithmetic, const windows_loss *call, int64_t first, int64_t last) {
+    if (!offers(arithmetic)) return -1;
+    if (arithmetic == BFLOAT16) *call->loss->nats = windows_bfloat16(call, first, last);
+    else if (arithmetic == AVX512) *call->loss->nats = windows_avx512(call, first, last);
+    else *call->loss->nats = windows_avx2(call, first, last);
+    return 0;
+}
 #else
 static int offers(int64_t arithmetic) { return 0; }
 EXPORT int64_t pt_forward(int64_t arithmetic, const recurrent_forward *call, int64_t first, int64_t last) { return -1; }
@@ -245,15 +263,17 @@ EXPORT int64_t pt_backward(int64_t arithmetic, const recurrent_backward *call, i
 EXPORT int64_t pt_loss(int64_t arithmetic, const linear_loss *call, int64_t first, int64_t last, void *memory) {
     return -1;
 }
+EXPORT int64_t pt_windows(int64_t arithmetic, const windows_loss *call, int64_t first, int64_t last) { return -1; }
 #endif
 
 /* Changes with what the structures and arrays mean, so that an old library is never called as if it were this one. */
-EXPORT int64_t pt_layout(void) { return 2; }
+EXPORT int64_t pt_layout(void) { return 3; }
 EXPORT int64_t pt_offers(int64_t arithmetic) { return offers(arithmetic); }
 EXPORT int64_t pt_sizes(int64_t which) {
     return (int64_t)(which == 0   ? sizeof(recurrent_forward)
                      : which == 1 ? sizeof(recurrent_backward)
-                                  : sizeof(linear_loss));
+                     : which == 2 ? sizeof(linear_loss)
+                                  : sizeof(windows_loss));
 }
 
 /* Numbers of working memory that pt_backward needs for so many rows. */
