@@ -62,7 +62,8 @@ class WindowBatches:
         """The ids before these positions (B,) of documents that begin there (B,), empty places before those: (B, W)."""
         first = chosen - self._context
         if len(first) and (first >= begins).all():
-            return np.asarray(self._full_windows[first], np.int64)
+            full: IdArray = self._full_windows[first].astype(np.int64)
+            return full
         places = first[:, None] + np.arange(self._context)  # (B, W)
         before = self._encoded.ids[np.maximum(places, 0)].astype(
             np.int64
