@@ -62,14 +62,11 @@ class WindowBatches:
         """The ids before these positions (B,) of documents that begin there (B,), empty places before those: (B, W)."""
         first = chosen - self._context
         if len(first) and (first >= begins).all():
-            full: IdArray = self._full_windows[first].astype(np.int64)
-            return full
+            return np.asarray(self._full_windows[first], np.int64)
         places = first[:, None] + np.arange(self._context)  # (B, W)
-        before = self._encoded.ids[np.maximum(places, 0)].astype(
-            np.int64
-        )  # wide enough for the number of an empty place
-        before[places < begins[:, None]] = self._empty
-        return before
+        # The type is wide enough for the number of an empty place.
+        before = self._encoded.ids[np.maximum(places, 0)].astype(np.int64)
+        return np.where(places < begins[:, None], self._empty, before)
 
     @cached_property
     def _full_windows(self) -> npt.NDArray[np.integer]:

@@ -8,7 +8,7 @@ from parrotlet.networks.compiled import arithmetic
 from parrotlet.runtime.shapes import ENTERED, expected_shapes, label_table, layers_of
 from parrotlet.settings import NetworkSettings, Settings, TrainingSettings
 
-SIZES = (64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
+SIZES = (64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536)
 # What a size costs in bits per character where it is read too little or the text too often (LOG.md, 2026-11-20).
 READINGS_PER_WEIGHT, UNREAD_COST = 5.5, 0.02
 FRESH_EPOCHS, STALE_COST = 5.0, 0.1
