@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
         source, model = Path(folder) / "learned.abc", Path(chosen.keep or folder) / "tunes.safetensors"
         source.write_text(tune_book(learned), encoding="utf-8")
         train(source, model, "--recipe", "tunes", "--minutes", chosen.minutes)
-        rules = {"temperature": TEMPERATURE, "top_p": chosen.top_p, "natural_ends": True}
+        rules = {"temperature": TEMPERATURE, "top_p": chosen.top_p, "usual_lengths": True}
         written = load(model).generate(chosen.tunes, length=3000, seed=1, **rules)
     if chosen.keep:
         (Path(chosen.keep) / "tunes.abc").write_text(tune_book(written), encoding="utf-8")
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
     table.find("tunes that are copies", ours["copies"], "share", peer="held-out tunes", beside=real["copies"],
                goal=COPIED, least=COPIED)  # fmt: skip
     table.finish(
-        f"written at temperature {TEMPERATURE:g} and top-p {chosen.top_p:g}, with natural ends; notes: characters "
+        f"written at temperature {TEMPERATURE:g} and top-p {chosen.top_p:g}, with usual lengths; notes: characters "
         "without the head"
     )
     return 0

@@ -162,10 +162,10 @@ class FakeRuntime:
         return Written(ids, told, lengths, after, self._pack(states))
 
 
-def fake_writer(known: Known, form: str = "text") -> tuple[Writer, FakeRuntime]:
-    """A Writer over the fakes."""
+def fake_writer(known: Known, form: str = "text", **facts: Any) -> tuple[Writer, FakeRuntime]:
+    """A Writer over the fakes; ``facts`` stand in its card."""
     runtime = FakeRuntime(known)
-    bundle = Bundle({}, Settings(), FakeTokenizer(), Card(form=form))  # type: ignore[arg-type]
+    bundle = Bundle({}, Settings(), FakeTokenizer(), Card(form=form, **facts))  # type: ignore[arg-type]
     return Writer(bundle, runtime), runtime
 
 

@@ -473,6 +473,15 @@ def test_short_texts_are_one_a_line_and_long_ones_are_parted(call, models):
     assert [line.rstrip("- ").lstrip("- ") for line in laid_out(texts)] == ["1 of 2", "a\nb", "2 of 2", "c"]
 
 
+def test_texts_of_usual_length(call, models):
+    card = json.loads(call("inspect", models.lines, "--json").out)["card"]
+    call_it = ["generate", models.lines, "--length", "200", "--seed", "1", "--temperature", "0.8", "--usual-lengths"]
+    texts = json.loads(call(*call_it, "-n", "8", "--json").out)
+    assert len(texts) == 8 and all(each["tokens"] <= card["lengths"][-1] + 1 for each in texts)
+    assert call(*call_it).out == texts[0]["text"] + "\n"
+    assert "usual_lengths: the model does not know" in call("generate", models.text, "--usual-lengths").error
+
+
 def test_every_rule_reaches_the_writer(call, models, monkeypatch):
     from parrotlet.sampling import Rules
     from parrotlet.writer import Writer
@@ -489,7 +498,7 @@ def test_every_rule_reaches_the_writer(call, models, monkeypatch):
         "--presence-penalty": 0.2, "--frequency-penalty": 0.3, "--dry": 0.8, "--length": 9, "--seed": 0,
     }  # fmt: skip
     flags = [str(part) for pair in values.items() for part in pair]
-    rest = ["--natural-ends", "--temperature-cycle", "1,0.5", "--stop", "a", "--stop", "b", "--temperature", "0.4"]
+    rest = ["--temperature-cycle", "1,0.5", "--stop", "a", "--stop", "b", "--temperature", "0.4"]
     assert call("generate", models.text, "-n", "2", *flags, *rest).status == 0
     names = {"--dry": "dry_multiplier"}
     for flag, value in values.items():

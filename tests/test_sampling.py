@@ -25,7 +25,6 @@ ACTIVE = {  # settings that make each member of RULES do something
     "typical": {"typical": 0.6},
     "top_p": {"top_p": 0.7},
     "min_p": {"min_p": 0.2},
-    "ends": {"natural_ends": True, "temperature": 0.3},
 }
 FILTERS = ("top_k", "typical", "top_p", "min_p")
 
@@ -61,7 +60,6 @@ def situations(draw_from: st.DrawFn) -> tuple[np.ndarray, Rules, np.ndarray, int
         dry_length=draw_from(st.sampled_from([1, 3, 12])),
         dry_window=draw_from(st.sampled_from([8, 512])),
         min_length=draw_from(st.sampled_from([0, 5])),
-        natural_ends=draw_from(st.booleans()),
     )
     history = random.integers(0, min(size, 3), size=draw_from(st.sampled_from([0, 1, 30, 200])))
     banned = [0] if size > 2 and draw_from(st.booleans()) else []
@@ -137,30 +135,6 @@ def test_the_chain_sums_to_one_and_never_draws_what_is_banned(situation: tuple) 
     assert not result[banned].any()
     if stop is not None and position < rules.min_length:
         assert result[stop] == 0
-
-
-@given(situations())
-@settings(max_examples=50, deadline=None)
-def test_natural_ends_are_as_likely_as_the_network_finds_them(situation: tuple) -> None:
-    logits, rules, history, position, banned, _ = situation
-    natural, apart = (rules.model_copy(update={"natural_ends": each}) for each in (True, False))
-    found = distribution(logits, natural, history, position, banned, 1)
-    if rules.temperature_at(position) == 0:
-        assert np.array_equal(found, distribution(logits, apart, history, position, banned, 1))
-        return
-    plain = distribution(logits, Rules(min_length=rules.min_length), history, position, banned, 1)
-    assert abs(found[1] - plain[1]) < 1e-12
-    others = distribution(logits, apart, history, position, [*banned, 1], 1)
-    assert np.allclose(np.delete(found, 1), np.delete(others, 1) * (1 - found[1]), atol=1e-12)
-
-
-def test_natural_ends_where_nothing_else_is_left() -> None:
-    logits = np.array([np.nan, 1.0, -np.inf], np.float32)
-    for rules in (Rules(natural_ends=True), Rules(natural_ends=True, top_k=1, typical=0.5, min_p=0.5)):
-        assert distribution(logits, rules, stop=1).tolist() == [0, 1, 0]
-        if not isinstance(library(), str):
-            nothing = np.zeros(0, np.int64)
-            assert compiled_distribution(toy_runtime(3), logits, rules, nothing, 0, nothing, 1).tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

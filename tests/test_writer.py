@@ -31,6 +31,23 @@ def test_a_document_begins_with_its_mark_and_ends_when_it_is_drawn() -> None:
     assert runtime.begun == [[ID["<s>"]]]
 
 
+def test_texts_of_usual_length_are_whole_drafts_and_the_first_are_the_same_for_every_number() -> None:
+    writer, _ = fake_writer(even("a", "b", "<s>"), form="lines", lengths=(3, 5, 9))
+    texts = writer.texts(60, length=50, seed=1, usual_lengths=True)
+    lengths = [text.tokens - 1 for text in texts]
+    assert all(text.finish == "stop" and 3 <= length <= 9 for text, length in zip(texts, lengths, strict=True))
+    assert 30 <= sum(length <= 5 for length in lengths) <= 45  # without it, four of five that long are so short
+    assert writer.generate(9, length=50, seed=1, usual_lengths=True) == [text.text for text in texts[:9]]
+    assert {text.text for text in texts} <= set(writer.generate(2000, length=50, seed=1))
+    assert max(text.tokens for text in writer.texts(20, "aab", length=50, seed=1, usual_lengths=True)) <= 9 - 3 + 1
+
+
+def test_who_does_not_know_the_usual_lengths_says_so() -> None:
+    for form in ("text", "lines"):
+        with pytest.raises(UsageError, match="usual_lengths: the model does not know how long"):
+            fake_writer(even("a", "<s>"), form=form)[0].texts(2, usual_lengths=True)
+
+
 def test_a_long_text_begins_after_a_line_end_and_never_ends_by_itself() -> None:
     writer, runtime = fake_writer(even("a", "b", "<s>", "<unk>"))
     (text,) = writer.texts(length=200, seed=1)

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,9 @@ class Card(Section):
     characters: int = Field(default=0, ge=0, description="of the normalised training text")
     tokens: int = Field(default=0, ge=0)
     documents: int = Field(default=0, ge=0)
+    lengths: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        default=(), max_length=100, description="of documents, in tokens: shortest, those between equal parts, longest"
+    )
     seconds: float = Field(default=0.0, ge=0, description="of training")
     steps: int = Field(default=0, ge=0)
     epochs: float = Field(default=0.0, ge=0)

@@ -1,13 +1,12 @@
 """Logits and a set of rules come in; the distribution that the next token is drawn from goes out (numpy only).
 
 The rules are data, applied in the one fixed order of :data:`RULES`: bans, repetition, presence and frequency, DRY,
-temperature, softmax, top_k, typical, top_p, min_p, ends; then one draw by a random number that is counted, not
-consumed.
+temperature, softmax, top_k, typical, top_p, min_p; then one draw by a random number that is counted, not consumed.
 Every function here is the readable twin of compiled code in ``runtime/rules.h``.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +38,6 @@ class Rules(Section):
     dry_length: int = Field(12, ge=1, le=65_536, description="repeated tokens from which it begins")
     dry_window: int = Field(512, ge=1, le=65_536, description="how many last tokens are searched for loops")
     min_length: int = Field(0, ge=0, description="tokens to write before a text may end")
-    natural_ends: bool = Field(False, description="texts end as often as foreseen: no other rule changes how likely")
 
     def temperature_at(self, position: int) -> float:
         """The temperature of the token that is ``position`` tokens after the prompt."""
@@ -71,34 +69,18 @@ class Context:
     position: int = 0  # tokens written in this text so far
     banned: Sequence[int] = ()  # ids that are never drawn
     stop: int | None = None  # the id that ends a text
-    end: float | None = None  # how likely the end is, where it is drawn apart from the rest
 
 
 Rule = Callable[[Array, Rules, Context], Array]
 
 
 def bans(logits: Array, rules: Rules, context: Context) -> Array:
-    """What can not be written gets minus infinity: banned ids, not-a-number, an end before ``min_length``.
-
-    So does an end that is drawn apart from the rest.
-    """
+    """What can not be written gets minus infinity: banned ids, not-a-number, an end before ``min_length``."""
     result = np.where(np.isnan(logits), -np.inf, logits)
     result[list(context.banned)] = -np.inf
-    if context.stop is not None and (context.position < rules.min_length or context.end is not None):
+    if context.stop is not None and context.position < rules.min_length:
         result[context.stop] = -np.inf
     return result
-
-
-def end_apart(logits: Array, rules: Rules, context: Context) -> float | None:
-    """With ``natural_ends``, save greedily, how likely the network finds the end, of all that can be written."""
-    if not rules.natural_ends or context.stop is None or rules.temperature_at(context.position) == 0:
-        return None
-    possible = bans(logits, rules, context)
-    highest = possible.max()
-    if not np.isfinite(highest):
-        return None
-    exponentials = np.exp(possible - highest)
-    return float(exponentials[context.stop] / exponentials.sum())
 
 
 def _recent_counts(size: int, rules: Rules, context: Context) -> IdArray:
@@ -218,15 +200,6 @@ def min_p(probabilities: Array, rules: Rules, context: Context) -> Array:
     return np.asarray(kept / kept.sum())
 
 
-def ends(probabilities: Array, rules: Rules, context: Context) -> Array:
-    """Gives an end that is drawn apart its own probability, and all others what that leaves."""
-    if context.end is None:
-        return probabilities
-    result = probabilities * (1 - context.end)
-    result[context.stop] = context.end
-    return result
-
-
 RULES: dict[str, Rule] = {
     "bans": bans,
     "repetition": repetition,
@@ -238,7 +211,6 @@ RULES: dict[str, Rule] = {
     "typical": typical,
     "top_p": top_p,
     "min_p": min_p,
-    "ends": ends,
 }
 
 
@@ -257,9 +229,8 @@ def distribution(
     to one and is never empty (not even where the logits are not numbers).
     """
     ids = np.zeros(0, np.int64) if history is None else np.asarray(history, np.int64)
-    values: Array = np.asarray(logits, np.float64)
     context = Context(ids, position, banned, stop)
-    context = replace(context, end=end_apart(values, rules, context))
+    values: Array = np.asarray(logits, np.float64)
     for rule in RULES.values():
         values = rule(values, rules, context)
     return values

@@ -5,6 +5,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from parrotlet.continuations import Continuation, continuations
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.generation import Beginning, Plan, UserRule
 from parrotlet.labels import Choice, labelled_network
+from parrotlet.lengths import of_usual_length
 from parrotlet.novelty import Novelty
 from parrotlet.runtime import Arithmetic, ReferenceRuntime, Runtime, State, after_last, open_runtime
 from parrotlet.sampling import Rules
@@ -130,10 +132,12 @@ class Writer:
         stop: str | Sequence[str] = (),
         novel: Novelty | None = None,
         rule: UserRule | None = None,
+        usual_lengths: bool = False,
         **rules: Any,
     ) -> list[str]:
-        """``n`` texts; the first k of them are the same for every ``n``."""
-        texts = self.texts(n, prompt, length=length, seed=seed, stop=stop, novel=novel, rule=rule, **rules)
+        """``n`` texts; the first k of them are the same for every ``n``. ``usual_lengths``: see ``texts``."""
+        given: dict[str, Any] = {"stop": stop, "novel": novel, "rule": rule, "usual_lengths": usual_lengths, **rules}
+        texts = self.texts(n, prompt, length=length, seed=seed, **given)
         return [each.text for each in texts]
 
     def texts(
@@ -147,19 +151,31 @@ class Writer:
         novel: Novelty | None = None,
         rule: UserRule | None = None,
         probabilities: bool = False,
+        usual_lengths: bool = False,
         **rules: Any,
     ) -> list[Text]:
-        """``n`` texts, each with its seed, why it ended and, where asked for, its tokens' probabilities."""
+        """``n`` texts, each with its seed, why it ended and, where asked for, its tokens' probabilities.
+
+        ``usual_lengths``: drafts are written until their lengths can be spread like those of the training texts.
+        """
         if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST_TEXTS:
             raise UsageError(f"n must be a whole number from 1 to {MOST_TEXTS}, not {n!r}")
         plan = replace(self._plan(length, seed, stop, novel, rule, rules), probabilities=probabilities)
         begin = self._begin(prompt)
+        if not usual_lengths:
+            return self._written(begin, plan, range(n))
+        borders = self.card.lengths
+        if len(borders) < 2:
+            raise UsageError("usual_lengths: the model does not know how long the documents were that it learned from")
+        before, most = len(begin.prompt), plan.length
+        plan = replace(plan, length=min(most, max(1, borders[-1] - before + 1)))
+        return of_usual_length(partial(self._written, begin, plan), n, borders, before, most, plan.seed)
+
+    def _written(self, begin: Beginning, plan: Plan, rows: range) -> list[Text]:
+        """The texts with these numbers."""
         together = 1 if plan.by_steps else ROWS
-        texts = []
-        for start in range(0, n, together):
-            rows = range(start, min(start + together, n))
-            texts += write_rows(self._runtime, self.tokenizer, begin, plan, rows)
-        return texts
+        parts = (rows[start : start + together] for start in range(0, len(rows), together))
+        return [text for part in parts for text in write_rows(self._runtime, self.tokenizer, begin, plan, part)]
 
     def stream(
         self,

@@ -34,7 +34,9 @@ def generate(
     n: Annotated[int, typer.Option("-n", help="how many texts")] = 1,
     length: Annotated[int, typer.Option(help="most new tokens of a text")] = 300,
     min_length: Annotated[int | None, flag(Rules, "min_length", default=True)] = None,
-    natural_ends: Annotated[bool, flag(Rules, "natural_ends", "--natural-ends")] = False,
+    usual_lengths: Annotated[
+        bool, typer.Option("--usual-lengths", help="as long as the texts that were learned, chosen from more drafts")
+    ] = False,
     temperature: Annotated[str, typer.Option(help="below 1 safer, above 1 wilder, 0 greedy; 0.2,0.5,1: each")] = "1.0",
     cycle: Annotated[str | None, flag(Rules, "temperature_cycle", "--temperature-cycle")] = None,
     top_k: Annotated[int | None, flag(Rules, "top_k", default=True)] = None,
@@ -84,20 +86,21 @@ def generate(
     if len(writers) == 1 and (shares or turns):
         raise UsageError(f"--{'weights' if shares else 'turns'} needs several models")
     if turns:
-        if as_json or n != 1 or novel or stop or output or len(temperatures) > 1:
-            raise UsageError("--turns writes one text on the screen: leave -n, --json, --output, --stop, --novel out")
+        if as_json or n != 1 or novel or stop or output or usual_lengths or len(temperatures) > 1:
+            left_out = "-n, --json, --output, --stop, --novel and --usual-lengths"
+            raise UsageError(f"--turns writes one text on the screen: leave {left_out} out")
         say_turns(writers, prompt, turns, shares, {"length": length, "seed": seed, **rules}, temperatures[0])
         return
     writer = writers[0] if len(writers) == 1 else averaged(writers, shares)
     call: dict[str, Any] = {"length": length, "seed": seed, "stop": stop or (), **rules}
     call["novel"] = novelty(writer, novel, corpus)
-    if n == 1 and not as_json and output is None:
+    if n == 1 and not (as_json or output or usual_lengths):
         for degrees in temperatures:
             if len(temperatures) > 1:
                 print(heading(f"temperature {degrees:g}"))
             say_pieces(writer.stream(prompt, temperature=degrees, **call))
         return
-    call["probabilities"] = probabilities
+    call |= {"probabilities": probabilities, "usual_lengths": usual_lengths}
     texts = [
         (degrees, text) for degrees in temperatures for text in writer.texts(n, prompt, temperature=degrees, **call)
     ]

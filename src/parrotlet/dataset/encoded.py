@@ -9,6 +9,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,7 @@ Ranges = npt.NDArray[np.int64]
 
 DOCUMENTS_AT_ONCE = 65_536
 MOST_LABELS = 10_000  # of one column
+PARTS = 16  # into which documents are parted by their lengths
 POSITION = "position"  # the column of labels that tell where in its document a token stands
 EXCERPT_TRIES = 1000
 MOST_PIECES, LEAST_PIECE = 10, 1000  # of a long text that are held back, and the tokens of each
@@ -99,6 +101,17 @@ class Encoded:
     def tokens(self) -> int:
         """Tokens to predict: every id but the first ``<s>``."""
         return len(self.ids) - 1
+
+    @cached_property
+    def usual_lengths(self) -> tuple[int, ...]:
+        """How long its documents are in tokens: the shortest, those between parts of equally many, the longest.
+
+        Of a long text nothing.
+        """
+        if self.form != "lines":
+            return ()
+        places = np.linspace(0, self.documents - 1, PARTS + 1).round().astype(np.int64)
+        return tuple(np.sort(np.diff(self.starts) - 1)[places].tolist())
 
     @property
     def documents(self) -> int:

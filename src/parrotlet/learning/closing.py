@@ -1,8 +1,11 @@
 """A run that ends comes in; why it ended goes out, and its model with a report card that the budget has room for."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
-from parrotlet.bundle import Bundle
+from parrotlet._version import VERSION
+from parrotlet.bundle import Bundle, Card, Evaluation
+from parrotlet.learning.checkpoint import Arrays
 from parrotlet.learning.events import Note
 from parrotlet.learning.prepare import Prepared
 from parrotlet.report import CHARACTERS, PIECE, gather, make_report
@@ -71,3 +74,26 @@ def advice(reason: str, run: Prepared, kept: bool, saved: bool) -> str:
     if reason == "early":
         return f"stopped early: no gain in the last {run.progress.stale} evaluations"
     return "finished"
+
+
+def card_of(run: Prepared, weights: Arrays, seconds: float, epochs: float, device: str) -> Card:
+    """What stands in the file about a run, so far as it has come."""
+    encoded, progress = run.encoded, run.progress
+    return Card(
+        trained_on=run.trained_on,
+        form=encoded.form,
+        characters=encoded.characters,
+        tokens=encoded.tokens,
+        documents=encoded.documents,
+        lengths=encoded.usual_lengths,
+        seconds=seconds,
+        steps=progress.step,
+        epochs=epochs,
+        validation_bits_per_character=progress.best,
+        parameters=sum(array.size for array in weights.values()),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        version=VERSION,
+        device=device,
+        history=tuple(Evaluation(**record) for record in progress.history),
+        notes=tuple(run.notes),
+    )

@@ -3,19 +3,17 @@
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from parrotlet._version import VERSION
-from parrotlet.bundle import Bundle, Card, Evaluation
+from parrotlet.bundle import Bundle, Evaluation
 from parrotlet.dataset import held_back, training_batches, validation_batches
 from parrotlet.dataset.batches import Batches
 from parrotlet.errors import ParrotletError
 from parrotlet.learning.checkpoint import Arrays, RunFolder, sound
-from parrotlet.learning.closing import advice, card_size, with_report
+from parrotlet.learning.closing import advice, card_of, card_size, with_report
 from parrotlet.learning.events import Done, Evaluated, Event, Note, Saved, Started, Step
 from parrotlet.learning.learner import Learner
 from parrotlet.learning.machine import settle_threads_again
@@ -268,24 +266,8 @@ class Loop:
         return Saved(str(self.output), self.progress.best)
 
     def _make_bundle(self, weights: Arrays) -> Bundle:
-        run, progress = self.run, self.progress
-        card = Card(
-            trained_on=run.trained_on,
-            form=run.encoded.form,
-            characters=run.encoded.characters,
-            tokens=run.encoded.tokens,
-            documents=run.encoded.documents,
-            seconds=self._seconds(),
-            steps=progress.step,
-            epochs=self._epoch(),
-            validation_bits_per_character=progress.best,
-            parameters=sum(array.size for array in weights.values()),
-            date=datetime.now(UTC).isoformat(timespec="seconds"),
-            version=VERSION,
-            device=str(self._learner.device),
-            history=tuple(Evaluation(**record) for record in progress.history),
-            notes=tuple(run.notes),
-        )
+        run = self.run
+        card = card_of(run, weights, self._seconds(), self._epoch(), str(self._learner.device))
         return Bundle(weights, run.settings, run.tokenizer, card, labels=run.labels)
 
     def _metric(self, event: Event) -> Any:

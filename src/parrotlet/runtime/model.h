@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define PL_VERSION 4
+#define PL_VERSION 3
 #define PL_LAYERS 32 /* most layers of a network */
 #define PL_ROWS 16   /* most rows of one call, most windows evaluated together */
 #define PL_ITEMS 32  /* most (row, time) pairs whose sums over the input are taken together */
@@ -77,7 +77,7 @@ typedef struct {
     double temperature, top_p, min_p, typical;
     double repetition, presence, frequency;
     double dry_multiplier, dry_base, dry_largest;
-    int64_t top_k, penalty_window, dry_length, dry_window, dry_reach, min_length, natural_ends;
+    int64_t top_k, penalty_window, dry_length, dry_window, dry_reach, min_length;
     int64_t stop; /* -1 where no token ends a row */
     int64_t cycle_count, banned_count;
     const double *cycle;

@@ -3,9 +3,9 @@
  * Included once for each instruction set. No memory is taken and nothing is sorted: work->mass holds exp(logit) of
  * every token, and filters set the mass of what they drop to 0. */
 
-/* Bans: logits become work->values, with -inf from `vocabulary` on. */
-static TARGET void NAME(ban)(const pl_model *model, pl_work *work, const pl_rules *rules, const float *logits,
-                             int64_t position) {
+/* Bans, repetition, presence and frequency, DRY: logits become work->values, with -inf from `vocabulary` on. */
+static TARGET void NAME(penalise)(const pl_model *model, pl_work *work, const pl_rules *rules, const float *logits,
+                                  const int32_t *counts, const int64_t *history, int64_t length, int64_t position) {
     const int64_t n = model->vocabulary;
     float *values = work->values;
     int64_t i;
@@ -13,26 +13,6 @@ static TARGET void NAME(ban)(const pl_model *model, pl_work *work, const pl_rule
     for (; i < model->vocabulary_padded; i++) values[i] = -INFINITY;
     for (i = 0; i < rules->banned_count; i++) values[rules->banned[i]] = -INFINITY;
     if (rules->stop >= 0 && position < rules->min_length) values[rules->stop] = -INFINITY;
-}
-
-/* How likely the end is of all that can be written, where it is drawn apart from the rest; its value is then -inf. */
-static TARGET double NAME(end_apart)(const pl_model *model, pl_work *work, const pl_rules *rules) {
-    const int64_t padded = model->vocabulary_padded;
-    const float highest = NAME(largest)(work->values, padded);
-    double chance;
-    if (!(highest > -INFINITY && highest < INFINITY)) return 0.0;
-    NAME(exponentials)(work->values, highest, 1.0f, padded, work->mass);
-    chance = (double)work->mass[rules->stop] / NAME(total)(work->mass, padded);
-    work->values[rules->stop] = -INFINITY;
-    return chance;
-}
-
-/* Repetition, presence and frequency, DRY. */
-static TARGET void NAME(penalise)(const pl_model *model, pl_work *work, const pl_rules *rules, const int32_t *counts,
-                                  const int64_t *history, int64_t length) {
-    const int64_t n = model->vocabulary;
-    float *values = work->values;
-    int64_t i;
     if (counts && rules->repetition != 1.0) {
         const float divisor = (float)rules->repetition;
         for (i = 0; i < n; i++) {
@@ -182,15 +162,13 @@ static TARGET int64_t NAME(choose)(const pl_model *model, pl_work *work, const p
                                    double uniform, float *wanted) {
     const int64_t n = model->vocabulary;
     double degrees = rules->cycle_count ? rules->cycle[position % rules->cycle_count] : rules->temperature;
-    double total, end = 0;
+    double total;
     float highest, scale;
     int64_t i, chosen;
-    NAME(ban)(model, work, rules, logits, position);
-    if (rules->natural_ends && rules->stop >= 0 && degrees > 0) end = NAME(end_apart)(model, work, rules);
-    NAME(penalise)(model, work, rules, counts, history, length);
+    NAME(penalise)(model, work, rules, logits, counts, history, length, position);
     highest = NAME(largest)(work->values, model->vocabulary_padded);
     if (degrees == 0.0 || !(highest > -INFINITY && highest < INFINITY)) {
-        chosen = end > 0 ? rules->stop : NAME(first)(model, work, rules, highest); /* nothing but the end is left */
+        chosen = NAME(first)(model, work, rules, highest);
         if (wanted)
             for (i = 0; i < n; i++) wanted[i] = i == chosen ? 1.0f : 0.0f;
         return chosen;
@@ -200,11 +178,6 @@ static TARGET int64_t NAME(choose)(const pl_model *model, pl_work *work, const p
     total = NAME(total)(work->mass, model->vocabulary_padded);
     if (rules->top_k > 0 || rules->typical < 1.0 || rules->top_p < 1.0 || rules->min_p > 0.0)
         NAME(filter)(model, work, rules, scale, highest, total);
-    if (end > 0) {
-        const double others = 1.0 - end;
-        total = NAME(total)(work->mass, model->vocabulary_padded);
-        work->mass[rules->stop] = (float)(end * total / (others > 1e-12 ? others : 1e-12));
-    }
     if (!wanted) return NAME(draw)(model, work, uniform);
     total = NAME(total)(work->mass, model->vocabulary_padded);
     for (i = 0; i < n; i++) wanted[i] = (float)((double)work->mass[i] / total);

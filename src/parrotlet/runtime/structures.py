@@ -12,7 +12,7 @@ from parrotlet.runtime.matrices import Matrix
 from parrotlet.runtime.packing import PackedNetwork
 from parrotlet.sampling import LARGEST_DRY_PENALTY, IdArray, Rules
 
-VERSION = 4
+VERSION = 3
 LAYERS = 32
 _number, _double, _pointer = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 
@@ -70,7 +70,7 @@ class CRules(ctypes.Structure):
         *((name, _double) for name in ("repetition", "presence", "frequency")),
         *((name, _double) for name in ("dry_multiplier", "dry_base", "dry_largest")),
         *((name, _number) for name in ("top_k", "penalty_window", "dry_length", "dry_window", "dry_reach")),
-        *((name, _number) for name in ("min_length", "natural_ends", "stop", "cycle_count", "banned_count")),
+        *((name, _number) for name in ("min_length", "stop", "cycle_count", "banned_count")),
         *((name, _pointer) for name in ("cycle", "banned")),
     ]
 
@@ -128,7 +128,7 @@ def rules_structure(rules: Rules, stop: int | None, banned: IdArray) -> tuple[CR
         dry_multiplier=rules.dry_multiplier, dry_base=rules.dry_base, dry_largest=LARGEST_DRY_PENALTY,
         top_k=min(rules.top_k, largest), penalty_window=min(rules.penalty_window, largest),
         dry_length=rules.dry_length, dry_window=rules.dry_window, dry_reach=rules.dry_reach,
-        min_length=min(rules.min_length, largest), natural_ends=rules.natural_ends, stop=-1 if stop is None else stop,
-        cycle_count=len(cycle), banned_count=len(never), cycle=address(cycle), banned=address(never),
+        min_length=min(rules.min_length, largest), stop=-1 if stop is None else stop, cycle_count=len(cycle),
+        banned_count=len(never), cycle=address(cycle), banned=address(never),
     )  # fmt: skip
     return structure, [cycle, never]
