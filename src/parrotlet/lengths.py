@@ -36,17 +36,20 @@ def of_usual_length(drafts: Drafts, n: int, borders: Sequence[int], before: int,
         order = np.argsort(uniforms(seed, FIRST_ORDER + number // len(parts), 0, len(parts)))
         least, longest = parts[order[number % len(parts)]]
         limit = FIRST_DRAFTS + DRAFTS_EACH * (number + 1)
-        while not (fit := np.flatnonzero(~used & (least <= lengths) & (lengths <= longest))[:1]).size:
-            if len(texts) >= limit:
-                apart = np.abs(lengths - (least + longest) // 2)
-                fit = np.where(used, 2 * CUT_OFF, apart).argmin(keepdims=True)
-                break
-            more = drafts(range(len(texts), len(texts) + FIRST_DRAFTS))
-            texts += more
-            lengths = np.append(lengths, [_length(text, before) for text in more])
-            used = np.append(used, np.zeros(len(more), np.bool_))
-        used[fit] = True
-        chosen.append(texts[int(fit[0])])
+        place = None
+        while place is None:
+            fitting = np.flatnonzero(~used & (least <= lengths) & (lengths <= longest))
+            if len(fitting):
+                place = int(fitting[0])
+            elif len(texts) >= limit:
+                place = int(np.where(used, 2 * CUT_OFF, np.abs(lengths - (least + longest) // 2)).argmin())
+            else:
+                more = drafts(range(len(texts), len(texts) + FIRST_DRAFTS))
+                texts += more
+                lengths = np.append(lengths, [_length(text, before) for text in more])
+                used = np.append(used, np.zeros(len(more), np.bool_))
+        used[place] = True
+        chosen.append(texts[place])
     return chosen
 
 
