@@ -88,6 +88,8 @@ CANDIDATES: dict[str, Candidate] = {
     "constant": Candidate("schedule", training={"schedule": "constant"}),
     "constant-averaged": Candidate("schedule", training={"schedule": "constant"}, average=0.2),
     "averaged": Candidate("schedule", average=0.05),
+    "epochs-10": Candidate("schedule", training={"most_epochs": 10.0}),
+    "epochs-20": Candidate("schedule", training={"most_epochs": 20.0}),
     # dropout
     "no-dropout": Candidate("dropout", {"dropout_output": 0.0, "dropout_input": 0.0}),
     "dropout-output-0.2": Candidate("dropout", {"dropout_output": 0.2, "dropout_input": 0.0}),

@@ -156,10 +156,17 @@ def remember(network: Network, longest: int, seed: int) -> None:
 
 
 def learn(learner: Study, batches: Batches, start: float, seconds: float) -> int:
-    """Steps until the time is over, then the average of the last weights where one is wanted; how many steps."""
+    """Steps until the time is over, or the text was read often enough, as in a run of the command; how many steps.
+
+    Then the average of the last weights, where one is wanted.
+    """
     step = epoch = index = averaged = 0
     share, mean = learner.candidate.average, list[Tensor]()
-    while (fraction := (time.perf_counter() - start) / seconds) < 1:
+    while True:
+        read = (epoch + index / batches.length(epoch)) / learner.settings.most_epochs
+        fraction = max((time.perf_counter() - start) / seconds, read)
+        if fraction >= 1:
+            break
         learner.step(batches.batch(epoch, index), learning_rate(learner.settings, step, fraction, epoch), step)
         step, index = step + 1, index + 1
         if index >= batches.length(epoch):
