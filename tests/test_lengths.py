@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from parrotlet.errors import UsageError
-from parrotlet.lengths import DRAFTS_EACH, FIRST_DRAFTS, of_usual_length
+from parrotlet.lengths import AT_ONCE, DRAFTS_EACH, of_usual_length
 from parrotlet.writing import Text
 
 BORDERS = (2, 4, 6, 10, 30)  # four parts
@@ -56,7 +56,7 @@ def test_where_no_draft_fits_the_nearest_is_taken_after_so_many():
     drafting = Drafting(mean=1.0)  # every text is one token long
     texts = of_usual_length(drafting, 20, BORDERS, 0, 1000, 0)
     assert lengths_of(texts) == [1] * 20
-    assert drafting.written <= FIRST_DRAFTS + DRAFTS_EACH * 20 + FIRST_DRAFTS
+    assert drafting.written <= AT_ONCE + DRAFTS_EACH * 20 + AT_ONCE
     assert len(of_usual_length(lambda numbers: [drafting.text(n, 99) for n in numbers], 3, BORDERS, 0, 1000, 0)) == 3
 
 

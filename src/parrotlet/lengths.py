@@ -13,7 +13,8 @@ from parrotlet.errors import UsageError
 from parrotlet.sampling import uniforms
 from parrotlet.writing import Text
 
-DRAFTS_EACH, FIRST_DRAFTS = 32, 256  # looked at, at most, before the one whose length is nearest will do
+AT_ONCE = 64  # drafts that are written together
+DRAFTS_EACH = 32  # looked at for each text, at most, before the one whose length is nearest will do
 MOST_TEXTS = 10_000
 CUT_OFF = 1 << 60  # the length of a text that did not end
 FIRST_ORDER = 1 << 63  # of the streams of random numbers, the first that no text is drawn from
@@ -35,7 +36,7 @@ def of_usual_length(drafts: Drafts, n: int, borders: Sequence[int], before: int,
     for number in range(n):
         order = np.argsort(uniforms(seed, FIRST_ORDER + number // len(parts), 0, len(parts)))
         least, longest = parts[order[number % len(parts)]]
-        limit = FIRST_DRAFTS + DRAFTS_EACH * (number + 1)
+        limit = AT_ONCE + DRAFTS_EACH * (number + 1)
         place = None
         while place is None:
             fitting = np.flatnonzero(~used & (least <= lengths) & (lengths <= longest))
@@ -44,7 +45,7 @@ def of_usual_length(drafts: Drafts, n: int, borders: Sequence[int], before: int,
             elif len(texts) >= limit:
                 place = int(np.where(used, 2 * CUT_OFF, np.abs(lengths - (least + longest) // 2)).argmin())
             else:
-                more = drafts(range(len(texts), len(texts) + FIRST_DRAFTS))
+                more = drafts(range(len(texts), len(texts) + AT_ONCE))
                 texts += more
                 lengths = np.append(lengths, [_length(text, before) for text in more])
                 used = np.append(used, np.zeros(len(more), np.bool_))
