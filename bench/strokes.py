@@ -25,7 +25,8 @@ def main(arguments: list[str]) -> int:
         source, model = Path(folder) / "learned.txt", Path(chosen.keep or folder) / "strokes.safetensors"
         source.write_text("\n".join(learned) + "\n", encoding="utf-8")
         train(source, model, "--recipe", "strokes", "--minutes", chosen.minutes)
-        written = load(model).generate(len(held_out), length=2000, temperature=chosen.temperature, seed=1)
+        rules = {"temperature": chosen.temperature, "usual_lengths": True}
+        written = load(model).generate(len(held_out), length=2000, seed=1, **rules)
     if chosen.keep:
         write_sheet(written[:SHOWN], Path(chosen.keep) / "written.png")
         write_sheet(held_out[:SHOWN], Path(chosen.keep) / "real.png")
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> int:
         apart = abs(ours[figure] / real[figure] - 1)
         table.find(f"{what}: apart from held-out ones", apart, "share", peer="held out", beside=real[figure],
                    goal=NEAR, least=NEAR)  # fmt: skip
-    table.finish(f"written at temperature {chosen.temperature:g}")
+    table.finish(f"written at temperature {chosen.temperature:g}, with usual lengths")
     return 0
 
 
