@@ -14,13 +14,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.harness import Table, event, parrotlet, speed, use_utf8
 from bench.large import peak_memory, write_large
 from bench.scaling_picture import draw
 
 SIZES = (1e6, 3e6, 1e7, 3e7, 1e8, 3e8, 1e9)  # bytes of text
-HIDDEN = (64, 128, 256, 512, 768, 1024, 1536)
+HIDDEN = (64, 128, 256, 512, 768, 1024, 1536, 2048, 3072)
+LARGEST_LEARNING = 1536  # units of the largest network that learns; larger ones are only made, and write
 STREAMS = (1, 4, 16, 64, 256, 512, 1024, 2048)
 TINY = 20_000  # bytes of text, whose reading takes next to nothing
 STEPS = 20  # of a run on a text of any size
@@ -50,8 +52,11 @@ class Sweep:
 
 
 READING = Sweep("reading a text, with 20 steps", "bytes of text", "s", slope=1, begins=1e7)
-LEARNING = Sweep("learning", "weights", "µs/character", slope=1, begins=1e6)
-WRITING = Sweep("writing one text", "weights", "µs/character", slope=1, begins=1e6)
+# Muon turns a matrix of H × H by products of it with itself, which grow like H³: only what AdamW does is proportional.
+LEARNING = Sweep("learning", "weights", "µs/character")
+LEARNING_ADAMW = Sweep("learning with AdamW", "weights", "µs/character", slope=1, begins=1e6)
+# Each letter reads all weights: smaller networks lie in one of the caches, of which each is faster than the next.
+WRITING = Sweep("writing one text", "weights", "µs/character", slope=1, begins=1e7)
 STREAMING = Sweep("writing many texts", "texts", "s", slope=1, begins=256)
 READING_MEMORY = Sweep("memory while reading", "bytes of text", "MB", slope=0)
 LEARNING_MEMORY = Sweep("memory while learning", "weights", "MB")
@@ -118,15 +123,26 @@ def _networks(text: Path, hidden: Sequence[int], seconds: float) -> Iterator[tup
     """Networks of growing size learn for some seconds, and then write."""
     for units in hidden:
         model = text.with_name(f"{units}.safetensors")
-        options = ("--hidden", units, "--minutes", seconds / 60, *QUIET)
-        _, megabytes = _cost(parrotlet("train", text, "-o", model, *options), text.parent)
-        printed = (text.parent / "log.txt").read_text(encoding="utf-8").splitlines()
-        events = [json.loads(line) for line in printed if line.startswith("{")]
+        learns = units <= LARGEST_LEARNING
+        budget = ("--minutes", seconds / 60) if learns else ("--steps", 1)
+        events, megabytes = _learning(text, model, "--hidden", units, *budget)
         weights = event(events, "started")["parameters"]
+        if learns:
+            yield LEARNING, weights, 1e6 / speed(events)
+            yield LEARNING_MEMORY, weights, megabytes
         length = round(min(200_000, max(200, MULTIPLIED / weights)))
-        yield LEARNING, weights, 1e6 / speed(events)
-        yield LEARNING_MEMORY, weights, megabytes
         yield WRITING, weights, 1e6 * _writing(model, 1, length)[0] / length
+        if learns:
+            other = text.with_name("adamw.safetensors")
+            events, _ = _learning(text, other, "--hidden", units, *budget, "--set", "training.optimizer=adamw")
+            yield LEARNING_ADAMW, weights, 1e6 / speed(events)
+
+
+def _learning(text: Path, model: Path, *options: object) -> tuple[list[dict[str, Any]], float]:
+    """The events of a run, and its peak memory in megabytes."""
+    _, megabytes = _cost(parrotlet("train", text, "-o", model, *options, *QUIET), text.parent)
+    printed = (text.parent / "log.txt").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in printed if line.startswith("{")], megabytes
 
 
 def _streams(folder: Path, streams: Sequence[int]) -> Iterator[tuple[Sweep, float, float]]:
