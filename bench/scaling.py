@@ -21,7 +21,7 @@ from bench.large import peak_memory, write_large
 from bench.scaling_picture import draw
 
 SIZES = (1e6, 3e6, 1e7, 3e7, 1e8, 3e8, 1e9)  # bytes of text
-HIDDEN = (64, 128, 256, 512, 768, 1024, 1536, 2048, 3072)
+HIDDEN = (64, 128, 256, 512, 768, 1024, 1536, 2048, 3072, 4096)
 LARGEST_LEARNING = 1536  # units of the largest network that learns; larger ones are only made, and write
 STREAMS = (1, 4, 16, 64, 256, 512, 1024, 2048)
 TINY = 20_000  # bytes of text, whose reading takes next to nothing
@@ -55,8 +55,8 @@ READING = Sweep("reading a text, with 20 steps", "bytes of text", "s", slope=1, 
 # Muon turns a matrix of H × H by products of it with itself, which grow like H³: only what AdamW does is proportional.
 LEARNING = Sweep("learning", "weights", "µs/character")
 LEARNING_ADAMW = Sweep("learning with AdamW", "weights", "µs/character", slope=1, begins=1e6)
-# Each letter reads all weights: smaller networks lie in one of the caches, of which each is faster than the next.
-WRITING = Sweep("writing one text", "weights", "µs/character", slope=1, begins=1e7)
+# Each letter reads all weights, from the caches where they fit: each is faster than the next. These lie in memory.
+WRITING = Sweep("writing one text", "weights", "µs/character", slope=1, begins=1.7e7)
 STREAMING = Sweep("writing many texts", "texts", "s", slope=1, begins=256)
 READING_MEMORY = Sweep("memory while reading", "bytes of text", "MB", slope=0)
 LEARNING_MEMORY = Sweep("memory while learning", "weights", "MB")
