@@ -20,7 +20,7 @@ TEMPERATURE = 0.8
 
 
 def main(arguments: list[str]) -> int:
-    chosen = chosen_for_writing("tunes", __doc__, arguments, minutes=3.0, tunes=200, top_p=0.9)
+    chosen = chosen_for_writing("tunes", __doc__, arguments, minutes=3.0, tunes=200, top_p=0.85)
     book = open_corpus([data_folder() / "abc_nottingham" / "nottingham.abc"])
     learned, held_out = divided([document.text for document in book.documents()], "lines", ())
     with tempfile.TemporaryDirectory() as folder:
