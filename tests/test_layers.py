@@ -30,6 +30,7 @@ RANKS = {
     "decoding": 6,
     "generation": 6,
     "writing": 6,
+    "lengths": 6,
     "scoring": 6,
     "trace": 6,
     "traits": 6,
