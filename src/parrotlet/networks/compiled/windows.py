@@ -28,7 +28,7 @@ from parrotlet.networks.compiled.library import (
 from parrotlet.networks.compiled.loss import SoftmaxLayer
 from parrotlet.networks.compiled.recurrent import SUMS, by_tiles, check_ids, gathered
 
-ROWS = 24  # of a block: they keep 4 MB of 60 steps of 128 units, less than half of which is walked back through
+ROWS = 24  # of a block: they keep 2.6 MB of 60 steps of 128 units, half of which is walked back through
 
 
 def windows_cross_entropy(
