@@ -499,8 +499,9 @@ def test_the_command_makes_the_card_anew(call, trained, tmp_path):
     plain = Bundle(one.bundle.weights, one.bundle.settings, one.bundle.tokenizer, one.bundle.card)
     plain.save(tmp_path / "plain.safetensors")
     refused = call("report")
-    assert refused.status == 1
-    assert "\nparrotlet: plain.safetensors has no report card; its training" in refused.err
+    chosen, error = refused.err.splitlines()
+    assert refused.status == 1 and chosen == "plain.safetensors, the only model here"
+    assert error.startswith("parrotlet: plain.safetensors has no report card; its training")
     assert "report   " not in call("inspect").out
     result = call("report", "plain.safetensors", "--text", one.source, "--json")
     assert json.loads(result.out) == json.loads(call("report", one.model, "--json").out)

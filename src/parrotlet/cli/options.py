@@ -82,11 +82,8 @@ def the_model(model: str | None, pretrained: bool = True) -> str:
     if not found and pretrained and FILE.is_file():
         tell([f"there is no model here: the one that comes with parrotlet writes ({PRETRAINED})"])
         return PRETRAINED
-    what = (
-        f"there are several here: {', '.join([*found[:5], *[PRETRAINED] * pretrained])}"
-        if found
-        else "there is none in this folder"
-    )
+    offered = [*found[:5], PRETRAINED] if pretrained else found[:5]
+    what = "there are several here: " + ", ".join(offered) if found else "there is none in this folder"
     raise UsageError(f"which model? Name its file; {what}")
 
 
@@ -116,7 +113,7 @@ def corpus_like(
 
 
 def told(corpus: "Corpus", form: str | None = None) -> list[str]:
-    """What was decided by looking, in the words of a command that has a Header; without a form it is the model's."""
+    """What was decided by looking; without a form it is the model's."""
     return corpus.notes if form else [AS_TOLD.sub(" (as the model was trained)", note) for note in corpus.notes]
 
 

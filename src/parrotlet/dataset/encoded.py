@@ -137,36 +137,12 @@ def encode_corpus(
     piece and may raise, to end it early. Raises ParrotletError when nothing is left to learn from, or when the disk is
     full. Whatever is raised, nothing is left on the disk.
     """
-    kind = smallest_type(len(tokenizer))
-    position = characters = documents = 0
     numbers = LabelNumbers(known_labels)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (
-            open(folder / "ids.bin", "wb") as ids_file,
-            open(folder / "starts.bin", "wb") as starts_file,
-            open(folder / "hashes.bin", "wb") as hashes_file,
-            open(folder / "labels.bin", "wb") as labels_file,
-        ):
-            for document in corpus.documents():
-                digest = blake2b(digest_size=8)
-                starts_file.write(np.int64(position).tobytes())
-                ids_file.write(kind(tokenizer.stop).tobytes())
-                position += 1
-                for ids, length in _encode_pieces(document, tokenizer, kind):
-                    check()
-                    data = ids.tobytes()
-                    ids_file.write(data)
-                    digest.update(data)
-                    position += len(ids)
-                    characters += length
-                hashes_file.write(digest.digest())
-                labels_file.write(numbers.of(document.labels).tobytes())
-                documents += 1
-            starts_file.write(np.int64(position).tobytes())
-            ids_file.write(kind(tokenizer.stop).tobytes())
+        tokens, characters = _write(corpus, tokenizer, folder, check, numbers)
         facts = {
-            "type": np.dtype(kind).name,
+            "type": np.dtype(smallest_type(len(tokenizer))).name,
             "form": corpus.form,
             "stop": tokenizer.stop,
             "characters": characters,
@@ -178,7 +154,7 @@ def encode_corpus(
             raise UsageError(
                 f"corpus.position = {parts}: there is a column of labels {POSITION!r}; leave one of them out"
             )
-        if position - documents < 2:
+        if tokens < 2:
             raise ParrotletError(f"{corpus.name} holds too little text to learn from: a few tokens at least are needed")
     except BaseException as error:
         remove_encoded(folder)
@@ -186,6 +162,38 @@ def encode_corpus(
             raise ParrotletError(f"cannot write the encoded text to {folder}: {error.strerror or error}") from error
         raise
     return open_encoded(folder)
+
+
+def _write(
+    corpus: Corpus, tokenizer: Tokenizer, folder: Path, check: Callable[[], None], numbers: LabelNumbers
+) -> tuple[int, int]:
+    """The files of ids, starts, hashes and labels; how many tokens, without any ``<s>``, and characters they hold."""
+    kind = smallest_type(len(tokenizer))
+    position = characters = documents = 0
+    with (
+        open(folder / "ids.bin", "wb") as ids_file,
+        open(folder / "starts.bin", "wb") as starts_file,
+        open(folder / "hashes.bin", "wb") as hashes_file,
+        open(folder / "labels.bin", "wb") as labels_file,
+    ):
+        for document in corpus.documents():
+            digest = blake2b(digest_size=8)
+            starts_file.write(np.int64(position).tobytes())
+            ids_file.write(kind(tokenizer.stop).tobytes())
+            position += 1
+            for ids, length in _encode_pieces(document, tokenizer, kind):
+                check()
+                data = ids.tobytes()
+                ids_file.write(data)
+                digest.update(data)
+                position += len(ids)
+                characters += length
+            hashes_file.write(digest.digest())
+            labels_file.write(numbers.of(document.labels).tobytes())
+            documents += 1
+        starts_file.write(np.int64(position).tobytes())
+        ids_file.write(kind(tokenizer.stop).tobytes())
+    return position - documents, characters
 
 
 def open_encoded(folder: Path) -> Encoded:

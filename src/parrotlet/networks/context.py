@@ -58,7 +58,7 @@ class ContextNetwork(StackedNetwork):
         changed = settings.attention or settings.layer_norm or settings.dropout_input or settings.label_counts
         if changed or len(self.layers) > 1 or ids.shape[1] > 1 or self.vocabulary_size >= WORTH_CHUNKING:
             return None
-        if compiled_for_windows(self.layers[0]) is None:
+        if (kind := compiled_for_windows(self.layers[0])) is None:
             return None
         windows = torch.cat([state[:, 1:], ids], dim=1)  # (B, W)
         if not settings.padded and self._oldest_first(windows)[1] is not None:
@@ -68,7 +68,7 @@ class ContextNetwork(StackedNetwork):
             factors = self._drop(
                 self.output.weight.new_ones(len(ids), self.output.in_features), settings.dropout_output
             )
-        return newest_cross_entropy(self.layers[0], self._enter(windows), self.output, targets, factors)
+        return newest_cross_entropy(kind, self.layers[0], self._enter(windows), self.output, targets, factors)
 
     def _read_windows(self, windows: Tensor, labels: Tensor | None) -> Tensor:
         """Each window from a zero state, with its labels: (N, W), (N, K) → (N, F)."""

@@ -147,15 +147,14 @@ def compiled_for_windows(module: nn.Module) -> int | None:
 
 
 def newest_cross_entropy(
-    module: nn.Module, entering: Entering, output: nn.Linear, targets: Tensor, factors: Tensor | None
+    kind: int, module: nn.Module, entering: Entering, output: nn.Linear, targets: Tensor, factors: Tensor | None
 ) -> Tensor | None:
     """Nats of targets (N,) that ``output`` foresees from the newest step of a layer over windows, begun with zeros.
 
-    ``factors`` (N, H): of the dropout between the two. None where that is not compiled: see ``run_layer``.
+    ``kind`` from ``compiled_for_windows``; ``factors`` (N, H): of the dropout between the two. None where there is no
+    table of ready sums.
     """
-    kind = compiled_for_windows(module)
-    if kind is None or not isinstance(module, nn.LSTM | nn.GRU):
-        return None
+    assert isinstance(module, nn.LSTM | nn.GRU)
     with torch.autocast("cpu", enabled=False):
         weight_ih, weight_hh, sums = _as_compiled(module)
         table = _ready_sums(entering, weight_ih, sums)
