@@ -21,16 +21,18 @@ from bench.large import peak_memory, write_large
 from bench.scaling_picture import draw
 
 SIZES = (1e6, 3e6, 1e7, 3e7, 1e8, 3e8, 1e9)  # bytes of text
-HIDDEN = (64, 128, 256, 512, 768, 1024, 1536, 2048, 3072, 4096)
+HIDDEN = (64, 128, 256, 512, 768, 1024, 1536, 2048, 3072, 4096, 5120, 6144)
 LARGEST_LEARNING = 1536  # units of the largest network that learns; larger ones are only made, and write
 STREAMS = (1, 4, 16, 64, 256, 512, 1024, 2048)
-TINY = 20_000  # bytes of text, whose reading takes next to nothing
+TINY = 400_000  # bytes of text, whose reading takes next to nothing, and whose windows are already those of long texts
+LINE = 20_000  # bytes in which a line surely ends
 STEPS = 20  # of a run on a text of any size
 WRITER = 256  # units of the network that writes many texts
 LENGTH = 2000  # characters of each of them
 MULTIPLIED = 3e9  # weights, in one measurement of writing
 TIMES = 3  # that a command is run where it takes a moment only
 QUIET = ("--set", "training.batch=64", "--set", "training.evaluations=1", "--set", "training.sample_length=0", "--json")
+ADAMW = ("--set", "training.optimizer=adamw")
 WANTED = {1: (0.9, 1.1), 0: (-0.05, 0.05)}  # between these the slope of 1 or 0 should lie
 
 Points = list[tuple[float, float]]  # size and cost
@@ -55,8 +57,8 @@ READING = Sweep("reading a text, with 20 steps", "bytes of text", "s", slope=1, 
 # Muon turns a matrix of H × H by products of it with itself, which grow like H³: only what AdamW does is proportional.
 LEARNING = Sweep("learning", "weights", "µs/character")
 LEARNING_ADAMW = Sweep("learning with AdamW", "weights", "µs/character", slope=1, begins=1e6)
-# Each letter reads all weights, from the caches where they fit: each is faster than the next. These lie in memory.
-WRITING = Sweep("writing one text", "weights", "µs/character", slope=1, begins=1.7e7)
+# Each letter reads all weights, and caches are faster than memory: these weights fill a cache of 32 MB four times.
+WRITING = Sweep("writing one text", "weights", "µs/character", slope=1, begins=3.3e7)
 STREAMING = Sweep("writing many texts", "texts", "s", slope=1, begins=256)
 READING_MEMORY = Sweep("memory while reading", "bytes of text", "MB", slope=0)
 LEARNING_MEMORY = Sweep("memory while learning", "weights", "MB")
@@ -66,7 +68,7 @@ STREAMING_MEMORY = Sweep("memory while writing", "texts", "MB")
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench scaling", description=__doc__)
     parser.add_argument("--source", default="manual", help="a file or a named corpus, repeated with changes")
-    parser.add_argument("--seconds", type=float, default=8, help="that a network of each size learns")
+    parser.add_argument("--seconds", type=float, default=15, help="that a network of each size learns")
     parser.add_argument("--folder", help="where texts are written (three times the largest is needed)")
     parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "scaling.png")
     parser.add_argument("--quick", action="store_true", help="three small sizes each")
@@ -125,7 +127,8 @@ def _networks(text: Path, hidden: Sequence[int], seconds: float) -> Iterator[tup
         model = text.with_name(f"{units}.safetensors")
         learns = units <= LARGEST_LEARNING
         budget = ("--minutes", seconds / 60) if learns else ("--steps", 1)
-        events, megabytes = _learning(text, model, "--hidden", units, *budget)
+        optimizer = () if learns else ADAMW  # a step of which is soon made
+        events, megabytes = _learning(text, model, "--hidden", units, *budget, *optimizer)
         weights = event(events, "started")["parameters"]
         if learns:
             yield LEARNING, weights, 1e6 / speed(events)
@@ -134,7 +137,7 @@ def _networks(text: Path, hidden: Sequence[int], seconds: float) -> Iterator[tup
         yield WRITING, weights, 1e6 * _writing(model, 1, length)[0] / length
         if learns:
             other = text.with_name("adamw.safetensors")
-            events, _ = _learning(text, other, "--hidden", units, *budget, "--set", "training.optimizer=adamw")
+            events, _ = _learning(text, other, "--hidden", units, *budget, *ADAMW)
             yield LEARNING_ADAMW, weights, 1e6 / speed(events)
 
 
@@ -174,7 +177,7 @@ def _cost(command: list[str], folder: Path) -> tuple[float, float]:
 def _cut(text: Path, size: int) -> None:
     """Leave the first ``size`` bytes, up to the end of a line."""
     with text.open("r+b") as file:
-        start = file.seek(max(0, size - TINY))
+        start = file.seek(max(0, size - LINE))
         file.truncate(start + file.read(size - start).rfind(b"\n") + 1)
 
 

@@ -34,7 +34,7 @@
 #undef ROUND
 #undef SCALE
 #undef RECIPROCAL
-#undef SIGMOID
+#undef SHARE
 #undef LOAD_NUMBERS
 #undef STORE_NUMBERS
 #undef LOAD_SMALL

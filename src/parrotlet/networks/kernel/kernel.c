@@ -70,7 +70,10 @@ typedef struct {
     void *memory, *loss_memory; /* see pt_memory and pt_loss_memory */
 } windows_loss;
 
-#define GROUPS_AT_ONCE 64 /* of gradients that are gathered into those of the weights: they stay in the first cache */
+/* How many groups of gradients are gathered together into those of the weights. Few of them stay in the first cache; but
+ * those of a large matrix lie beyond the second, where they are read and written each time that something is added. */
+static int64_t groups_at_once(int64_t units) { return units < 512 ? 64 : 512; }
+static int64_t loss_groups(int64_t columns) { return columns <= 1024 ? 64 : 256; }
 
 #define ROWS_AT_ONCE 128 /* that walk through a window together, so that each walk ends early */
 
@@ -79,9 +82,9 @@ static int64_t block_end(int64_t first, int64_t last) {
 }
 
 /* How many steps of so many rows are gathered together. */
-static int64_t buffered(int64_t rows, int64_t group) {
-    const int64_t each = (rows + group - 1) / group;
-    return each >= GROUPS_AT_ONCE ? 1 : GROUPS_AT_ONCE / each;
+static int64_t buffered(int64_t rows, int64_t units, int64_t group) {
+    const int64_t each = (rows + group - 1) / group, most = groups_at_once(units);
+    return each >= most ? 1 : most / each;
 }
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -121,7 +124,9 @@ INLINE WIDE_TARGET __m512 widened(const uint16_t *p) {
 
 /* Two rows of 16 numbers side by side: even[0] odd[0] even[1] odd[1] … */
 INLINE WIDE_TARGET __m512i paired(__m256i even, __m256i odd) {
-    return _mm512_or_si512(_mm512_cvtepu16_epi32(even), _mm512_slli_epi32(_mm512_cvtepu16_epi32(odd), 16));
+    const __m512i places = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8,
+                                            39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+    return _mm512_permutex2var_epi16(_mm512_castsi256_si512(even), places, _mm512_castsi256_si512(odd));
 }
 
 /* 1 / x by one step of Newton's method on the processor's estimate of 14 bits. */
@@ -129,17 +134,16 @@ INLINE WIDE_TARGET __m512 reciprocal_512(__m512 x) {
     const __m512 estimate = _mm512_rcp14_ps(x);
     return _mm512_mul_ps(estimate, _mm512_fnmadd_ps(x, estimate, _mm512_set1_ps(2.0f)));
 }
-/* For bfloat16: 2 to a power by a polynomial of degree 3, and no step of Newton's. The absolute error, of a tangent too, is
- * under 3e-4: less than what rounds a number of the size of most that leave a cell. Of what is not finite it makes NaN. */
-INLINE WIDE_TARGET __m512 coarse_sigmoid(__m512 x) {
-    const __m512 power = _mm512_mul_ps(x, _mm512_set1_ps(-1.44269504f)), whole = ROUND(power);
-    const __m512 rest = _mm512_sub_ps(power, whole);
-    __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(5.51712836e-2f), rest, _mm512_set1_ps(2.42610452e-1f));
-    p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(6.93260984e-1f));
-    p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(9.99928115e-1f));
-    return _mm512_rcp14_ps(_mm512_add_ps(_mm512_set1_ps(1.0f), _mm512_scalef_ps(p, whole)));
+/* 1 / (1 + 2 to a power), for bfloat16: by a polynomial of degree 3, and no step of Newton's. The absolute error, of a
+ * tangent made of it too, is under 3e-4: less than what rounds a number of the size of most that leave a cell. */
+INLINE WIDE_TARGET __m512 coarse_share(__m512 power) {
+    const __m512 rest = _mm512_reduce_ps(power, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); /* in [0, 1) */
+    __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(7.80239775e-2f), rest, _mm512_set1_ps(2.26067031e-1f));
+    p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(6.95834077e-1f));
+    p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(9.99925109e-1f));
+    return _mm512_rcp14_ps(_mm512_add_ps(_mm512_set1_ps(1.0f), _mm512_scalef_ps(p, power))); /* times 2 to that whole */
 }
-#define SIGMOID(x) coarse_sigmoid(x)
+#define SHARE(power) coarse_share(power)
 #include "arithmetic.h"
 
 /* ---- AVX-512, float32 ---- */
@@ -151,7 +155,7 @@ INLINE WIDE_TARGET __m512 coarse_sigmoid(__m512 x) {
 #define GROUP 1
 #define NEGLIGIBLE 0x1p-26f
 #define MOST_ROWS 6
-#define SIGMOID(x) NAME(exact_sigmoid)(x)
+#define SHARE(power) NAME(exact_share)(power)
 #define LOAD_GROUPS(p) _mm512_loadu_ps(p)
 #define BROADCAST_GROUP(p) _mm512_set1_ps(*(p))
 #define MULTIPLY_ADD(sum, a, b) _mm512_fmadd_ps(a, b, sum)
@@ -196,7 +200,7 @@ INLINE NARROW_TARGET __m256 scaled(__m256 x, __m256 power) {
 #define ROUND(x) _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 #define SCALE(x, power) scaled(x, power)
 #define RECIPROCAL(x) _mm256_div_ps(_mm256_set1_ps(1.0f), x)
-#define SIGMOID(x) NAME(exact_sigmoid)(x)
+#define SHARE(power) NAME(exact_share)(power)
 #define LOAD_NUMBERS(p) _mm256_loadu_ps(p)
 #define STORE_NUMBERS(p, v) _mm256_storeu_ps(p, v)
 #define LOAD_SMALL(p) _mm256_loadu_ps(p)
@@ -280,13 +284,14 @@ EXPORT int64_t pt_sizes(int64_t which) {
 EXPORT int64_t pt_memory(int64_t group, int64_t rows, int64_t units, int64_t inputs) {
     /* fewer rows than in a block may need more, as more steps are gathered together */
     const int64_t most = rows < ROWS_AT_ONCE ? rows : ROWS_AT_ONCE;
-    const int64_t capacity = (most + group > GROUPS_AT_ONCE * group ? most + group : GROUPS_AT_ONCE * group);
+    const int64_t together = groups_at_once(units) * group;
+    const int64_t capacity = most + group > together ? most + group : together;
     return most * 4 * units + capacity * (5 * units + inputs);
 }
 
 /* Numbers of working memory that pt_loss needs. */
 EXPORT int64_t pt_loss_memory(int64_t group, int64_t inputs, int64_t columns) {
-    return group * (6 * columns + GROUPS_AT_ONCE * (2 * columns + inputs));
+    return group * (6 * columns + loss_groups(columns) * (2 * columns + inputs));
 }
 
 /* Linkers on Windows are told to export this name; nothing calls it, the library is opened by ctypes. */

@@ -79,7 +79,7 @@ INLINE TARGET void NAME(into_features)(const linear_loss *call, const NUMBER *er
 }
 
 static TARGET double NAME(loss)(const linear_loss *call, int64_t first, int64_t last, void *memory) {
-    const int64_t columns = call->columns, inputs = call->inputs, capacity = GROUPS_AT_ONCE;
+    const int64_t columns = call->columns, inputs = call->inputs, capacity = loss_groups(columns);
     float *logits = memory;                                      /* (MOST_ROWS, columns) */
     NUMBER *errors = (NUMBER *)(logits + MOST_ROWS * columns);   /* (capacity * GROUP, columns) */
     NUMBER *grouped = errors + capacity * GROUP * columns;       /* (columns / TILE, capacity, TILE, GROUP) */

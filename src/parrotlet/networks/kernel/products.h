@@ -36,8 +36,9 @@ INLINE TARGET VECTOR NAME(power_of_two)(VECTOR power) {
     return SCALE(p, whole);
 }
 
-INLINE TARGET VECTOR NAME(exact_sigmoid)(VECTOR x) {
-    return RECIPROCAL(ADD(SET(1.0f), NAME(power_of_two)(MUL(x, SET(-1.44269504f)))));
+/* 1 / (1 + 2 to a power). */
+INLINE TARGET VECTOR NAME(exact_share)(VECTOR power) {
+    return RECIPROCAL(ADD(SET(1.0f), NAME(power_of_two)(power)));
 }
 
 /* Rows side by side in one block: as equal as can be, at most MOST_ROWS. */

@@ -7,8 +7,13 @@
  * Hochreiter and Schmidhuber 1997 with forget gates (Gers et al. 2000); Cho et al. 2014, reset after the product; both
  * as torch has them. A quarter of a GRU's weights is zero: what enters n and what n remembers share one shape. */
 
+/* The powers of two are those of e: x log2(e), and twice that. */
+INLINE TARGET VECTOR NAME(sigmoid)(VECTOR x) {
+    return SHARE(MUL(x, SET(-1.44269504f)));
+}
+
 INLINE TARGET VECTOR NAME(tangent)(VECTOR x) {
-    return FMA(SET(2.0f), SIGMOID(ADD(x, x)), SET(-1.0f));
+    return FMA(SET(2.0f), SHARE(MUL(x, SET(-2.88539008f))), SET(-1.0f));
 }
 
 /* The step that is read as number `index`. */
@@ -22,7 +27,7 @@ INLINE int64_t NAME(slot)(int64_t rows, int64_t units, int64_t index, int64_t ti
 
 /* One tile of `rows` rows at one step. */
 INLINE TARGET void NAME(cells)(const recurrent_forward *call, const NUMBER *weights, int64_t tile, int64_t index,
-                               int64_t row, const int rows) {
+                               int64_t row, int from_nothing, const int rows) {
     const int64_t units = call->units, column = tile * LANES, step = STEP(call, index);
     const NUMBER *hidden[MOST_ROWS], *entering[MOST_ROWS];
     NUMBER *after = (NUMBER *)call->hidden + ((index + 1) * call->rows + row) * units + column;
@@ -37,21 +42,21 @@ INLINE TARGET void NAME(cells)(const recurrent_forward *call, const NUMBER *weig
         UNROLL
         for (j = 0; j < 4; j++) sums[r][j] = LOAD(start + j * LANES);
     }
-    weights = NAME(multiply)(weights, units, rows, hidden, sums);
-    NAME(multiply)(weights, call->inputs, rows, entering, sums);
+    if (!from_nothing) NAME(multiply)(weights, units, rows, hidden, sums);
+    NAME(multiply)(weights + units * TILE, call->inputs, rows, entering, sums);
     UNROLL
     for (r = 0; r < rows; r++) {
         const float *cell = call->cells + NAME(slot)(call->rows, units, index, tile, row + r);
         VECTOR gate[4], kept, leaving;
-        gate[0] = SIGMOID(sums[r][0]);
-        gate[1] = SIGMOID(sums[r][1]);
+        gate[0] = NAME(sigmoid)(sums[r][0]);
+        gate[1] = NAME(sigmoid)(sums[r][1]);
         if (call->gru) {
             gate[2] = NAME(tangent)(FMA(gate[0], sums[r][3], sums[r][2]));
             gate[3] = sums[r][3];
             kept = leaving = FMA(gate[1], SUB(LOAD(cell), gate[2]), gate[2]);
         } else {
             gate[2] = NAME(tangent)(sums[r][2]);
-            gate[3] = SIGMOID(sums[r][3]);
+            gate[3] = NAME(sigmoid)(sums[r][3]);
             kept = FMA(gate[1], LOAD(cell), MUL(gate[0], gate[2]));
             leaving = MUL(gate[3], NAME(tangent)(kept));
         }
@@ -67,15 +72,24 @@ INLINE TARGET void NAME(cells)(const recurrent_forward *call, const NUMBER *weig
     }
 }
 
+INLINE int NAME(all_zero)(const NUMBER *numbers, int64_t count) {
+    int64_t k;
+    for (k = 0; k < count; k++)
+        if (numbers[k]) return 0;
+    return 1;
+}
+
 static TARGET void NAME(forward)(const recurrent_forward *call, int64_t first, int64_t last) {
     const int64_t tiles = call->units / LANES, depth = call->units + call->inputs;
+    const NUMBER *begin = (const NUMBER *)call->hidden + first * call->units;
+    const int nothing = NAME(all_zero)(begin, (last - first) * call->units);
     int64_t index, tile, row, count;
     for (index = 0; index < call->steps; index++) {
         for (tile = 0; tile < tiles; tile++) {
             const NUMBER *weights = (const NUMBER *)call->weights + tile * depth * TILE;
             for (row = first; row < last; row += count) {
                 count = NAME(together)(last - row);
-                BY_COUNT(count, NAME(cells), call, weights, tile, index, row)
+                BY_COUNT(count, NAME(cells), call, weights, tile, index, row, nothing && !index)
             }
         }
     }
@@ -203,7 +217,7 @@ static TARGET void NAME(remember)(const recurrent_backward *call, NUMBER *entere
  * begin. */
 static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first, int64_t last, void *memory) {
     const int64_t units = call->units, tiles = units / LANES, rows = last - first, depth = units + call->inputs;
-    const int64_t each = (rows + GROUP - 1) / GROUP, capacity = buffered(rows, GROUP) * each;
+    const int64_t each = (rows + GROUP - 1) / GROUP, capacity = buffered(rows, units, GROUP) * each;
     NUMBER *gradients = memory;                                        /* (rows, 4 * units) of one step */
     NUMBER *grouped = gradients + rows * 4 * units;                    /* (tiles, capacity, TILE, GROUP) */
     NUMBER *entered = grouped + capacity * 4 * units * GROUP;          /* (depth / LANES, capacity, LANES, GROUP) */
@@ -238,7 +252,7 @@ static TARGET void NAME(backward)(const recurrent_backward *call, int64_t first,
             largest = size > largest ? size : largest;
             ends = index > 0 && index <= given && size * (float)index < largest * NEGLIGIBLE;
         }
-        for (tile = 0; tile < (depth + TILE - 1) / TILE; tile++) {
+        for (tile = 0; tile < (depth + TILE - 1) / TILE && (call->inputs || !ends); tile++) {
             for (row = first; row < last; row += count) {
                 count = NAME(together)(last - row);
                 BY_COUNT(count, NAME(hand_back), call, gradients, tile, STEP(call, index), first, row)
