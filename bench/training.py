@@ -26,7 +26,7 @@ KERAS, EVERY, WINDOWED, LARGE = "Keras script", "parrotlet", "parrotlet, windows
 OPTIONS: dict[str, tuple[object, ...]] = {
     EVERY: ("--lowercase", "--hidden", 128, "--set", "network.input=one-hot"),
     "parrotlet, learned input": ("--lowercase", "--hidden", 128),
-    WINDOWED: ("--recipe", "nietzsche", "--set", f"network.context={WINDOW}", "--set", "training.batch=1024"),
+    WINDOWED: ("--recipe", "nietzsche", "--set", f"network.context={WINDOW}", "--set", "training.batch=2048"),
     LARGE: ("--lowercase", "--hidden", 512),
 }
 PLAIN = {

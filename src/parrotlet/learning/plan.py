@@ -22,10 +22,12 @@ USUAL_SPEED = 4e11  # operations a second that sizes are chosen for where no tim
 SHARE_OF_PEAK = {"lstm": 0.40, "gru": 0.20, "rnn": 0.20, "stack": 0.20, "convolution": 0.20}
 COMPILED_SHARE = {"lstm": 0.64, "gru": 0.48}  # a quarter of what is multiplied for a GRU is zero
 LONG_TEXT, LONG_WINDOW = 300_000, 128  # tokens from which there are steps enough for longer ones
-WINDOWS_AT_ONCE = 128  # rows of networks that read windows, with one target each (textgenrnn's)
+ROWS = 64  # of a batch, at most
+WINDOWS_AT_ONCE = 256  # rows of networks that read windows, with one target each (textgenrnn's)
 FINE_TUNING_RATE, FINE_TUNING_DECAY = 0.2, 0.05  # times the rate from nothing; of Muon (LOG.md, 2026-11-21)
-WINDOWS_OPTIMIZER, WINDOWS_RATE = "adamw", 4e-3
+WINDOWS_OPTIMIZER = "adamw"
 MUON_RATE = 3.5e-2  # whatever the size (LOG.md, 2026-11-20)
+RATE, WINDOWS_RATE = 8e-3, 6e-3  # of other optimizers, with 512 units (LOG.md, 2026-11-21)
 DECAY, LEAST_DECAY, MOST_DECAY = 0.14, 0.1, 0.5  # of Muon: with a weight for each token; least; most
 CONVOLUTIONS = 6  # layers, each looking back twice as far: 64 tokens
 
@@ -72,8 +74,8 @@ def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None
     if "optimizer" not in chosen and network.context:
         training = training.model_copy(update={"optimizer": WINDOWS_OPTIMIZER})
     if "learning_rate" not in chosen:
-        rate = WINDOWS_RATE if network.context else _peak_rate(network, training)
-        training = training.model_copy(update={"learning_rate": float(f"{rate * FINE_TUNING_RATE**known:.2g}")})
+        rate = _peak_rate(network, training) * FINE_TUNING_RATE**known
+        training = training.model_copy(update={"learning_rate": float(f"{rate:.2g}")})
     if training.epochs is not None:
         readings = training.epochs
     elif training.steps is not None:
@@ -121,17 +123,18 @@ def _sized(network: NetworkSettings, vocabulary: int, operations: float, tokens:
 
 def _batch(tokens: int, window: int) -> int:
     """Rows such that a text is read in about a hundred steps: few pages want many updates more than long ones."""
-    return min(64, max(16, 8 * round(tokens / (100 * window) / 8)))
+    return min(ROWS, max(16, 8 * round(tokens / (100 * window) / 8)))
 
 
 def _peak_rate(network: NetworkSettings, training: TrainingSettings) -> float:
     """Smaller batches and deeper networks want smaller steps, and larger ones but with Muon, which sees to that."""
     layers = layers_of(network, 1)
-    depth, rows = len(layers) or network.layers, training.batch / 64
+    depth = 1 if network.attention else len(layers) or network.layers  # attention sees every layer itself
+    rate: float = (training.batch / (WINDOWS_AT_ONCE if network.context else ROWS)) ** 0.25 / depth**0.5
     if training.optimizer == "muon":
-        return float(f"{MUON_RATE * rows**0.25 / depth**0.5:.2g}")
+        return MUON_RATE * rate
     widest = max((layer.settings.units for layer in layers), default=network.hidden)
-    return float(f"{8e-3 * (512 / widest) ** 0.5 * rows**0.25 / depth**0.5:.2g}")
+    return (WINDOWS_RATE if network.context else RATE) * (512 / widest) ** 0.5 * rate
 
 
 def _decay(crowding: float, training: TrainingSettings) -> float:
