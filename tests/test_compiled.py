@@ -15,8 +15,10 @@ NAMES = {AVX2: "avx2", AVX512: "avx512", BFLOAT16: "bfloat16"}
 offered = pytest.mark.parametrize("kind", OFFERED, ids=lambda kind: NAMES[kind])
 pytestmark = pytest.mark.skipif(not OFFERED, reason="no compiled layers on this machine")
 
-# rows, steps, units, inputs, symbols: odd ones, single ones, and more rows than are buffered at once
-SHAPES = [(7, 5, 32, 0, 10), (13, 9, 64, 40, 10), (1, 1, 16, 5, 3), (150, 4, 16, 0, 57), (6, 40, 48, 1, 1)]
+# rows, steps, units, inputs, symbols: odd ones, single ones, more rows than are buffered at once, more units than in a cache
+SHAPES = [
+    (7, 5, 32, 0, 10), (13, 9, 64, 40, 10), (1, 1, 16, 5, 3), (150, 4, 16, 0, 57), (6, 40, 48, 1, 1), (130, 9, 512, 16, 5)
+]  # fmt: skip
 
 
 def layer_case(rows, steps, units, inputs, symbols, gru=False):
@@ -80,7 +82,9 @@ def test_a_compiled_layer_and_its_gradients_are_those_of_the_formulas(kind, shap
 
 
 @offered
-@pytest.mark.parametrize("rows, inputs, symbols", [(7, 32, 57), (1000, 64, 57), (301, 16, 200), (1, 48, 3)])
+@pytest.mark.parametrize(
+    "rows, inputs, symbols", [(7, 32, 57), (1000, 64, 57), (301, 16, 200), (1, 48, 3), (700, 32, 1100)]
+)
 def test_compiled_cross_entropy_and_its_gradients_are_torch_s(kind, rows, inputs, symbols):
     random = torch.Generator().manual_seed(rows)
     hidden, weight, bias = (

@@ -134,7 +134,7 @@ def _peak_rate(network: NetworkSettings, training: TrainingSettings) -> float:
     if training.optimizer == "muon":
         return MUON_RATE * rate
     widest = max((layer.settings.units for layer in layers), default=network.hidden)
-    return (WINDOWS_RATE if network.context else RATE) * (512 / widest) ** 0.5 * rate
+    return (WINDOWS_RATE if network.context else RATE) * math.sqrt(512 / widest) * rate
 
 
 def _decay(crowding: float, training: TrainingSettings) -> float:
