@@ -15,9 +15,10 @@ NAMES = {AVX2: "avx2", AVX512: "avx512", BFLOAT16: "bfloat16"}
 offered = pytest.mark.parametrize("kind", OFFERED, ids=lambda kind: NAMES[kind])
 pytestmark = pytest.mark.skipif(not OFFERED, reason="no compiled layers on this machine")
 
-# rows, steps, units, inputs, symbols: odd ones, single ones, more rows than are buffered at once, more units than in a cache
+# rows, steps, units, inputs, symbols: odd ones, single ones, more rows than are buffered at once, units beyond a cache
 SHAPES = [
-    (7, 5, 32, 0, 10), (13, 9, 64, 40, 10), (1, 1, 16, 5, 3), (150, 4, 16, 0, 57), (6, 40, 48, 1, 1), (130, 9, 512, 16, 5)
+    (7, 5, 32, 0, 10), (13, 9, 64, 40, 10), (1, 1, 16, 5, 3), (150, 4, 16, 0, 57), (6, 40, 48, 1, 1),
+    (130, 9, 512, 16, 5),
 ]  # fmt: skip
 
 
