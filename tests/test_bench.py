@@ -18,7 +18,7 @@ from bench.peers import transformer
 from bench.peers.mend_textgenrnn import MENDS, mend
 from bench.quality import TRIALS
 from bench.results import Results, cell
-from bench.scaling import READING, READING_MEMORY, STREAMING, _cut, _slope
+from bench.scaling import READING, READING_MEMORY, STREAMING, Measured, _copy, _slope, gathered
 from bench.startup import wait_for
 from bench.table import Finding, Table
 from bench.training import letter_bits, operations
@@ -274,12 +274,24 @@ def test_slopes():
     assert STREAMING.judged([(1, 1.0), (16, 2.0)]) == []
 
 
-def test_a_text_is_cut_at_the_end_of_a_line(tmp_path):
-    path = tmp_path / "text.txt"
+def test_of_the_rounds_the_least_time_and_the_most_memory_count():
+    rounds = [
+        *(Measured(READING, 1e6, 1.5, 0.5), Measured(READING_MEMORY, 1e6, 300), Measured(READING, 1e7, 9.0, 0.5)),
+        *(Measured(READING, 1e6, 1.2, 0.9), Measured(READING_MEMORY, 1e6, 350), Measured(READING, 1e7, 7.5, 0.9)),
+        *(Measured(STREAMING, 1, 0.2, 0.3), Measured(STREAMING, 4, 0.2, 0.1)),
+    ]
+    found = gathered(rounds)
+    assert found[READING] == [(1e6, pytest.approx(0.7)), (1e7, pytest.approx(7.0))]
+    assert found[READING_MEMORY] == [(1e6, 350)]
+    assert found[STREAMING] == [(1, pytest.approx(1e-3)), (4, pytest.approx(0.1))]  # none is below nothing
+
+
+def test_a_text_is_copied_up_to_the_end_of_a_line(tmp_path):
+    path, part = tmp_path / "text.txt", tmp_path / "part.txt"
     path.write_bytes(b"twelve bytes\n" * 10_000)
-    for size in (100_000, 1000, 40):
-        _cut(path, size)
-        assert path.read_bytes() == b"twelve bytes\n" * (size // 13)
+    for size in (40, 100_000, 1000, 130_000, 1_000_000):
+        _copy(path, part, size)
+        assert part.read_bytes() == b"twelve bytes\n" * min(size // 13, 10_000)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no terminals to open")

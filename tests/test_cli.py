@@ -736,6 +736,19 @@ def test_corpora(call, tmp_path, monkeypatch):
     assert all(f"\n{name}" in "\n" + call("corpora").out for name in ("manual", "names"))
 
 
+def test_every_setting_is_listed_and_a_wrong_name_is_told_the_nearest(call):
+    listed = {each["name"]: each for each in json.loads(call("settings", "--json").out)}
+    assert set(listed) == {f"{name}.{field}" for name, section in SECTIONS.items() for field in section.model_fields}
+    assert all(each["about"] for each in listed.values())
+    assert listed["network.kind"]["default"] == "lstm"
+    found = call("settings", "tempera").out
+    assert "temperature" in found and all("tempera" in line for line in found.splitlines() if not line.startswith(" "))
+    result = call("settings", "lerning_rate")
+    assert result.status == 2 and "did you mean 'training.learning_rate'?" in result.error
+    result = call("settings", "nonsense")
+    assert result.status == 2 and result.error.endswith("choose from " + ", ".join(SECTIONS))
+
+
 @pytest.mark.parametrize("suffix", ["png", "svg"])
 @pytest.mark.parametrize("what", ["loss", "next", "temperature"])
 def test_plots(call, models, what, suffix):

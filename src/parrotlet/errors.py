@@ -20,8 +20,10 @@ class UsageError(ParrotletError):
     status = 2
 
 
-def nearest(value: str, choices: Iterable[str]) -> str:
+def nearest(value: str, choices: Iterable[str], shown: Iterable[str] | None = None) -> str:
     """A hint that ends an error line: the choice most like ``value``, or all choices where none is alike.
+
+    ``shown``: what is listed then, where there are too many choices.
 
     >>> nearest("lsmt", ["lstm", "gru"])
     "did you mean 'lstm'?"
@@ -30,7 +32,7 @@ def nearest(value: str, choices: Iterable[str]) -> str:
     alike = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
     if alike:
         return f"did you mean {alike[0]!r}?"
-    return "choose from " + ", ".join(known)
+    return "choose from " + ", ".join(known if shown is None else shown)
 
 
 def nearest_file(wanted: str, names: Iterable[str]) -> str:

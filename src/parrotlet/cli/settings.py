@@ -31,7 +31,7 @@ def settings(
     }
     chosen = {key: each for key, each in listed.items() if name is None or name in key}
     if not chosen:
-        raise UsageError(f"no setting is called {name!r}: {nearest(str(name), [*SECTIONS, *listed])}")
+        raise UsageError(f"no setting is called {name!r}: {nearest(str(name), [*SECTIONS, *listed], SECTIONS)}")
     if as_json:
         print(to_json([{"name": key, **each} for key, each in chosen.items()]))
         return
