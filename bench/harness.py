@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import multiprocessing
 import os
 import shutil
 import statistics
@@ -10,13 +11,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from bench.table import Table
 
 __all__ = [
     "Table",
+    "apart",
     "chosen_for_writing",
     "data_folder",
     "event",
@@ -100,6 +103,15 @@ def speed(events: Sequence[dict[str, Any]]) -> float:
     if not told:
         raise RuntimeError("the run was over before it told of its speed: give it more --seconds")
     return statistics.median(told[len(told) // 2 :])
+
+
+Arguments, Result = ParamSpec("Arguments"), TypeVar("Result")
+
+
+def apart(function: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+    """What a function returns in a process of its own, which begins with nothing that another left behind."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(function, *arguments, **named).result()
 
 
 def median_seconds(action: Callable[[], object], times: int) -> float:

@@ -1,14 +1,17 @@
-"""The study: what is recorded is not measured again, and candidates are compared with the usual beside them only."""
+"""The study: what is recorded is not measured again, candidates are compared with the usual beside them only, and each
+makes as many steps as fit into the minutes, whatever the clock says."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 pytest.importorskip("torch")
 
 from bench import study
+from bench.study import loop, paces
 from bench.study.candidates import CANDIDATES, Candidate
-from bench.study.loop import run
+from bench.study.loop import Task, burst, run
 
 TEXT = "".join(f"the cat number {n * n % 97} sat on the mat.\n" for n in range(400))
 SMALL = {"network": {"hidden": 16, "embedding": 8}, "training": {"batch": 4, "window": 16}}
@@ -18,6 +21,7 @@ SMALL = {"network": {"hidden": 16, "embedding": 8}, "training": {"batch": 4, "wi
 def recorded(tmp_path, monkeypatch):
     """Records of two processors, of which the second is this one."""
     monkeypatch.setattr(study, "RECORDS", tmp_path / "records.jsonl")
+    monkeypatch.setattr(study, "PACES", tmp_path / "paces.json")
     monkeypatch.setattr(study, "processor", lambda: "new")
     figures = [
         ("old", "usual", "kjv", 0, 2.0), ("old", "gru-256", "kjv", 0, 2.1), ("old", "rnn-256", "kjv", 0, 2.3),
@@ -45,7 +49,7 @@ def test_a_candidate_is_compared_with_the_usual_of_the_same_processor(recorded):
 
 def test_what_was_recorded_here_is_not_measured_again(recorded, monkeypatch, capsys):
     measured = []
-    monkeypatch.setattr(study, "measured", lambda cell, rates: measured.append(cell) or {"bits": 2.0})
+    monkeypatch.setattr(study, "measured", lambda cell, *_: measured.append(cell) or {"bits": 2.0})
     assert study.main(["usual", "gru-256", "--corpora", "kjv", "--seeds", "2"]) == 0
     assert [(cell["name"], cell["seed"]) for cell in measured] == [("gru-256", 1)]
     assert study.main(["usual", "gru-256", "--corpora", "kjv", "--seeds", "2"]) == 0 and len(measured) == 1
@@ -53,12 +57,61 @@ def test_what_was_recorded_here_is_not_measured_again(recorded, monkeypatch, cap
     assert study.main(["lstm"]) == 2
 
 
+@pytest.fixture
+def timed(recorded, tmp_path, monkeypatch):
+    """A corpus of a few lines, and bursts that take no time: each faster than the one before, but for one."""
+    (tmp_path / "kjv.txt").write_text(TEXT, encoding="utf-8")
+    monkeypatch.setattr(study, "CORPORA", {"kjv": ("kjv.txt", False)})
+    monkeypatch.setattr(study, "data_folder", lambda: tmp_path)
+    seconds = iter([0.4, 0.3, 0.2, 0.5, 0.1])
+    monkeypatch.setattr(paces, "burst", lambda task: next(seconds))
+    monkeypatch.setattr(paces, "products", lambda: 1e11)
+    monkeypatch.setattr(paces, "apart", lambda function, *arguments: function(*arguments))
+    runs = []
+    monkeypatch.setattr(study, "apart", lambda _, *given: runs.append(given[1:3]) or {"bits": 2.0, "pace": 0.19})
+    return runs
+
+
+def test_steps_are_those_of_the_fastest_burst(timed, capsys):
+    call = ["linear", "--corpora", "kjv"]
+    assert study.main(call) == 0 and timed == [(300, 0)]  # a minute, 0.2 seconds a step
+    assert study.main([*call, "--seeds", "2"]) == 0 and timed[1:] == [(316, 0)]  # the run itself was faster
+    assert study.main([*call, "--paces"]) == 0  # half a second: a neighbour was busy
+    assert study.main([*call, "--paces"]) == 0 and len(timed) == 2
+    assert study.main(["rate-0.03", "--corpora", "kjv"]) == 0 and timed[2] == (600, 0)  # its steps do the same
+
+
+def test_what_steps_do_decides_what_they_cost():
+    usual = Task(TEXT, CANDIDATES["usual"], 60, 1e11)
+
+    def kept_under(name):
+        return study.pace_of({"name": name}, replace(usual, candidate=CANDIDATES[name]))
+
+    same = ["usual", "rate-0.03", "decay-0.3", "linear", "averaged", "memory-64", "dropout-output-0.4"]
+    others = ["no-dropout", "lstm-256", "gru-256", "batch-32", "window-256", "adamw", "two-ahead", "distilled"]
+    assert len({kept_under(name) for name in same}) == 1
+    assert len({kept_under(name) for name in ["usual", *others]}) == len(others) + 1
+
+
+def test_a_burst_is_the_time_of_a_step(monkeypatch):
+    monkeypatch.setattr(loop, "BURST", 0.0)
+    clock = iter([0.0, 9.0, 18.0, 27.0, 29.0, 31.0, 33.0, 37.0, 41.0])
+    monkeypatch.setattr(loop.Study, "step", lambda *_: None)
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(clock))
+    seconds = burst(Task(TEXT, CANDIDATES["usual"], 0.4, 1e11, usual=SMALL))
+    assert seconds == 2.0  # the first three do not count
+    assert loop.pace([3.0] * 5 + [2.0] * 2 + [1.0] * 3) == 1.0 and loop.pace([3.0] * 9 + [1.0]) == 3.0
+
+
 @pytest.mark.parametrize("name", ["usual", "averaged", "memory-64", "two-ahead", "weight-drop-0.2", "distilled"])
 def test_a_candidate_learns_and_is_scored(name):
-    found = run(TEXT, CANDIDATES[name], 0.4, 0, SMALL, [0.1])
-    assert 0 < found["bits"] < 8 and found["steps"] > 0 and 0 < found["dynamic 0.1"] < 8
+    task = Task(TEXT, CANDIDATES[name], 0.4, 1e11, usual=SMALL)
+    found = run(task, 20, 20 if CANDIDATES[name].teacher else 0, [0.1])
+    assert 0 < found["bits"] < 8 and found["steps"] == 20 and 0 < found["dynamic 0.1"] < 8
+    again = run(task, 20, 20 if CANDIDATES[name].teacher else 0)
+    assert again["bits"] == found["bits"]  # steps are counted, so that nothing depends on the clock
 
 
 def test_a_text_is_read_no_oftener_than_by_the_command():
     often = {**SMALL, "training": {**SMALL["training"], "most_epochs": 1.0}}
-    assert run(TEXT, Candidate("usual"), 60, 0, often)["epochs"] < 1.2
+    assert run(Task(TEXT, Candidate("usual"), 60, 1e11, usual=often), 10**6)["epochs"] < 1.2

@@ -1,24 +1,26 @@
-"""Candidates, corpora, minutes and seeds come in; a table of what each writes after the same wall-clock goes out.
+"""Candidates, corpora, minutes and seeds come in; a table of what each writes after the same minutes goes out.
 
-What was recorded on such a processor is not measured again, so that a long grid may be stopped and gone on with.
+The minutes are those of two quiet cores: each candidate makes as many steps as they would make (see bench.study.paces),
+whatever else the machine does meanwhile. What was recorded for such a processor is not measured again, so that a long
+grid may be stopped and gone on with.
 """
 
 import argparse
 import json
-import multiprocessing
+import os
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 from bench.calibration import processor
-from bench.harness import data_folder, use_utf8
+from bench.harness import apart, data_folder, use_utf8
 from bench.study.candidates import CANDIDATES
-from bench.study.loop import run
+from bench.study.loop import Task, run
+from bench.study.paces import Paces
 from parrotlet.settings import assign
 
 CORPORA = {
@@ -30,6 +32,7 @@ CORPORA = {
 }
 STUDIED = ("tinyshakespeare", "nietzsche", "kjv")  # the others only judge the choice
 RECORDS = Path(__file__).parent / "records.jsonl"
+PACES = Path(__file__).parent / "paces.json"
 USUAL = "usual"
 Record = dict[str, Any]
 
@@ -48,25 +51,35 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--dynamic", nargs="*", type=float, default=[], help="also score while learning on, at these rates"
     )
+    parser.add_argument("--processor", default=processor(), help="whose minutes they are [this one]")
+    parser.add_argument("--paces", action="store_true", help="only time the steps, once more; nothing else may run")
     parser.add_argument("--table", action="store_true", help="only show what was measured before")
-    parser.add_argument("--quick", action="store_true", help="two candidates for three seconds, nothing is recorded")
+    parser.add_argument("--quick", action="store_true", help="two candidates for a second, nothing is recorded")
     chosen = parser.parse_args(arguments)
     use_utf8()
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as parrotlet does: threads that wait must not spin for long
     if chosen.table:
         print(table(chosen.minutes))
         return 0
     if chosen.quick:
-        chosen.names, chosen.minutes, chosen.corpora = chosen.names or [USUAL, "min_gru-2x512"], 0.05, ["nietzsche"]
+        chosen.names, chosen.minutes, chosen.corpora = chosen.names or [USUAL, "min_gru-2x512"], 0.02, ["nietzsche"]
     unknown = set(chosen.names) - set(CANDIDATES)
     if unknown:
         print(f"unknown candidates: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
+    paces = Paces(None, chosen.processor, bursts=1) if chosen.quick else Paces(PACES, chosen.processor)
+    if chosen.paces:
+        chosen.seeds = 1
+        tasks = [(cell, task(cell, paces)) for cell in cells(chosen)]
+        for name, given in {pace_of(cell, given): given for cell, given in tasks}.items():
+            paces.measure(name, given)
+        return 0
     scored = [f"dynamic {rate:g}" for rate in chosen.dynamic]
     known = [cell_of(each) for each in records() if all(name in each for name in scored)] if not chosen.quick else []
     for cell in cells(chosen):
         if cell in known:
             continue
-        record = {**cell, "day": time.strftime("%Y-%m-%d"), **measured(cell, chosen.dynamic)}
+        record = {**cell, "day": time.strftime("%Y-%m-%d"), **measured(cell, paces, chosen.dynamic)}
         print(json.dumps(record), flush=True)
         if not chosen.quick:
             with RECORDS.open("a", encoding="utf-8") as file:
@@ -81,23 +94,42 @@ def cells(chosen: argparse.Namespace) -> Iterator[Record]:
         for corpus in chosen.corpora:
             for seed in range(chosen.seeds):
                 cell = {"name": name, "corpus": corpus, "minutes": chosen.minutes, "seed": seed, "set": chosen.set}
-                yield {"processor": processor(), **cell}
+                yield {"processor": chosen.processor, **cell}
 
 
 def cell_of(record: Record) -> Record:
     return {name: record[name] for name in ("processor", "name", "corpus", "minutes", "seed", "set")}
 
 
-def measured(cell: Record, rates: list[float]) -> Record:
-    """A run in a process of its own: no candidate begins with what another left behind."""
+def pace_of(cell: Record, given: Task) -> str:
+    """What the pace of its steps is kept under: that of candidates whose steps do the same is the same."""
+    return f"{cell['name']} {given.prepared().work()}" if given.candidate.own_steps else given.prepared().work()
+
+
+def task(cell: Record, paces: Paces) -> Task:
     usual: dict[str, Any] = {}
     for assignment in cell["set"]:
         assign(usual, assignment)
     path, lower = CORPORA[cell["corpus"]]
     text = (data_folder() / path).read_text(encoding="utf-8")
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        arguments = CANDIDATES[cell["name"]], cell["minutes"] * 60, cell["seed"], usual, rates
-        return process.submit(run, text.lower() if lower else text, *arguments).result()
+    minutes, speed = cell["minutes"], paces.products()
+    return Task(text.lower() if lower else text, CANDIDATES[cell["name"]], minutes * 60, speed, cell["seed"], usual)
+
+
+def measured(cell: Record, paces: Paces, rates: list[float]) -> Record:
+    """A run in a process of its own, of the steps that its minutes allow."""
+    given = task(cell, paces)
+    share = given.candidate.teacher
+    teacher, name = 0, pace_of(cell, given)
+    if share:
+        alone = {**cell, "name": USUAL}
+        usual = task(alone, paces)
+        teacher = max(1, round(share * given.seconds / paces.step(pace_of(alone, usual), usual)))
+    steps = max(1, round((1 - share) * given.seconds / paces.step(name, given)))
+    record = apart(run, given, steps, teacher, rates)
+    if cell["processor"] == processor():  # else it was made elsewhere, in the minutes of another
+        paces.found(name, record["pace"])
+    return record
 
 
 def records() -> list[Record]:

@@ -34,6 +34,11 @@ class Candidate:
     teacher: float = 0.0
     memory: int = 0
 
+    @property
+    def own_steps(self) -> bool:
+        """Whether its steps do more than the settings say."""
+        return self.build is not None or bool(self.ahead or self.weight_drop or self.teacher)
+
 
 def _cell(cell: str, hidden: int, layers: int, **training: Any) -> Candidate:
     return Candidate("network", {"hidden": hidden, "layers": layers}, training, partial(ParallelCells, cell=cell))

@@ -1,8 +1,9 @@
-"""A text, a candidate and seconds come in; a trained network and its figure on the last tenth go out."""
+"""A text, a candidate and a number of steps come in; a trained network and its figure on the last tenth go out."""
 
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from parrotlet.dataset.batches import NOTHING, Batch, Batches, StreamBatches
 from parrotlet.dataset.encoded import Encoded, Split
 from parrotlet.dataset.training import training_batches
 from parrotlet.learning.learner import Learner
-from parrotlet.learning.machine import kept_memory
+from parrotlet.learning.machine import kept_memory, matrix_speed
 from parrotlet.learning.optimizers import new_optimizer
 from parrotlet.learning.plan import plan
 from parrotlet.learning.schedule import learning_rate
@@ -26,6 +27,9 @@ from parrotlet.settings import Settings, parse_settings
 IdArray = npt.NDArray[np.int64]
 TESTED_ROWS, TESTED_WINDOW = 8, 256  # the last tenth in eight parts, the state carried over each
 AVERAGE_EVERY = 5  # steps
+BURST = 2.0  # seconds, in which steps are timed
+FIRST_STEPS, LEAST_STEPS = 3, 5  # that are left out of a burst; that are in it
+PRODUCTS = 5  # measurements of the speed of a matrix product
 DYNAMIC_WINDOW, DYNAMIC_CLIP = 64, 1.0  # tokens that are scored, then learned from, and the largest gradient norm
 
 
@@ -37,6 +41,7 @@ class Study(Learner):
         self.candidate, self.teacher = candidate, teacher
         self.later: nn.Linear | None = None
         if candidate.ahead:
+            torch.manual_seed(settings.training.seed)
             self.later = nn.Linear(network.output.in_features, network.vocabulary_size)
             self.parameters += list(self.later.parameters())
             self.optimizer = new_optimizer(settings.training, network, self.parameters)
@@ -85,63 +90,120 @@ class Study(Learner):
             handle.remove()
 
 
+@dataclass(frozen=True)
+class Task:
+    """A text to learn from and a candidate, in the minutes of a machine that multiplies matrices at some ``speed``.
+
+    ``usual``: settings of the usual training; ``speed``: operations a second.
+    """
+
+    text: str
+    candidate: Candidate
+    seconds: float
+    speed: float
+    seed: int = 0
+    usual: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def prepared(self) -> "Prepared":
+        numbers, symbols = numbered(self.text)
+        ids = np.array([*numbers, 0], np.int64)
+        border, end = int(len(self.text) * 0.9), len(self.text)
+        encoded = Encoded(ids, np.array([0, end]), np.zeros(1, np.uint64), "text", 0, end)
+        split = Split(np.array([[0, border]]), np.array([[border, end]]), np.uint64(0))
+        training = {"minutes": self.seconds / 60, "seed": self.seed}
+        given = {
+            "network": {**self.usual.get("network", {}), **self.candidate.network},
+            "training": {**training, **self.usual.get("training", {}), **self.candidate.training},
+        }
+        settings = plan(parse_settings(given), border, symbols, self.seconds, speed=self.speed)
+        return Prepared(settings, encoded, split, symbols)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The text in ids, divided, and all settings; ``symbols``: how many it has."""
+
+    settings: Settings
+    encoded: Encoded
+    split: Split
+    symbols: int
+
+    def work(self) -> str:
+        """What decides how long a step takes, in words; of dropouts only whether there are any."""
+        network, training = self.settings.network.model_dump(exclude_defaults=True), self.settings.training
+        words = {name: value if not name.startswith("dropout") else bool(value) for name, value in network.items()}
+        words |= {"batch": training.batch, "window": training.window, "optimizer": training.optimizer}
+        return " ".join(f"{name}={value}" for name, value in {**words, "symbols": self.symbols}.items())
+
+    def batches(self) -> Batches:
+        return training_batches(self.encoded, self.split, self.settings, self.symbols)
+
+    def learner(self, candidate: Candidate, teacher: Learner | None = None) -> "Study":
+        """A new network, begun from another seed where it has a teacher."""
+        settings = self.settings
+        seed = settings.training.seed + (1000 if teacher else 0)
+        if candidate.build is None:
+            network = build_network(settings.network, self.symbols, seed)
+            if candidate.memory:
+                remember(network, candidate.memory, seed)
+            return Study(network, settings, candidate, teacher)
+        torch.manual_seed(seed)
+        return Study(candidate.build(settings.network, self.symbols), settings, candidate, teacher)
+
+
+def products() -> float:
+    """Operations a second of a matrix product, as the plan measures them: the fastest of some times."""
+    return max(matrix_speed(Settings().training) for _ in range(PRODUCTS))
+
+
 @kept_memory()
-def run(
-    text: str,
-    candidate: Candidate,
-    seconds: float,
-    seed: int,
-    usual: Mapping[str, Mapping[str, Any]],
-    rates: Sequence[float] = (),
-) -> dict[str, Any]:
-    """Train on the first nine tenths for so long and score the last tenth once; a record of it.
+def burst(task: Task) -> float:
+    """Seconds per step, as ``pace`` has it, over a short while after the first steps."""
+    prepared = task.prepared()
+    teacher = prepared.learner(Candidate("teacher")) if task.candidate.teacher else None
+    learner, batches, seconds = prepared.learner(task.candidate, teacher), prepared.batches(), list[float]()
+    rate = prepared.settings.training.learning_rate
+    start = last = time.perf_counter()
+    while len(seconds) < FIRST_STEPS + LEAST_STEPS or last < start + BURST:
+        learner.step(batches.batch(0, len(seconds) % batches.length(0)), rate, len(seconds))
+        seconds.append(time.perf_counter() - last)
+        last += seconds[-1]
+    return pace(seconds[FIRST_STEPS:])
+
+
+def pace(seconds: Sequence[float]) -> float:
+    """Of the times of steps that do the same, the one that a tenth of them do not reach: the others were disturbed."""
+    return sorted(seconds)[len(seconds) // 10]
+
+
+@kept_memory()
+def run(task: Task, steps: int, teacher_steps: int = 0, rates: Sequence[float] = ()) -> dict[str, Any]:
+    """Train on the first nine tenths for so many steps and score the last tenth once; a record of it.
 
     ``rates``: of dynamic evaluation, whose figures stand apart.
     """
-    numbers, symbols = numbered(text)
-    ids = np.array([*numbers, 0], np.int64)
-    border, end = int(len(text) * 0.9), len(text)
-    encoded = Encoded(ids, np.array([0, end]), np.zeros(1, np.uint64), "text", 0, end)
-    split = Split(np.array([[0, border]]), np.array([[border, end]]), np.uint64(0))
-    given = {
-        "network": {**usual.get("network", {}), **candidate.network},
-        "training": {"minutes": seconds / 60, "seed": seed, **usual.get("training", {}), **candidate.training},
-    }
-    settings = plan(parse_settings(given), border, symbols, seconds)
-    start, teacher, share = time.perf_counter(), None, candidate.teacher
-    if share:
-        teacher = new_learner(settings, symbols, Candidate("teacher"))
-        learn(teacher, training_batches(encoded, split, settings, symbols), start, share * seconds)
+    prepared, candidate, teacher = task.prepared(), task.candidate, None
+    start = time.perf_counter()
+    if teacher_steps:
+        teacher = prepared.learner(Candidate("teacher"))
+        learn(teacher, prepared.batches(), teacher_steps)
         teacher.network.eval()
         teacher.state = None
-    learner = new_learner(settings, symbols, candidate, teacher)
-    batches = training_batches(encoded, split, settings, symbols)
-    steps = learn(learner, batches, start + share * seconds, (1 - share) * seconds)
+    learner = prepared.learner(candidate, teacher)
+    seconds = learn(learner, prepared.batches(), steps)
     taken = time.perf_counter() - start
-    nats, count = learner.measure(
-        StreamBatches(encoded, split.validation, TESTED_ROWS, TESTED_WINDOW, 0, shuffle=False)
-    )
-    network, training = settings.network, settings.training
-    dynamic = {f"dynamic {rate:g}": dynamic_bits(learner, encoded, split.validation, rate) for rate in rates}
+    encoded, parts = prepared.encoded, prepared.split.validation
+    nats, count = learner.measure(StreamBatches(encoded, parts, TESTED_ROWS, TESTED_WINDOW, 0, shuffle=False))
+    network, training = prepared.settings.network, prepared.settings.training
+    dynamic = {f"dynamic {rate:g}": dynamic_bits(learner, encoded, parts, rate) for rate in rates}
     return {
-        "bits": nats / count / math.log(2), "seconds": taken, "steps": steps, "epochs": learner.tokens_read / border,
-        "hidden": network.hidden, "layers": network.layers, "batch": training.batch, "window": training.window,
+        "bits": nats / count / math.log(2), "steps": len(seconds), "pace": pace(seconds), "taken": taken,
+        "epochs": learner.tokens_read / prepared.split.train[0, 1], "hidden": network.hidden,
+        "layers": network.layers, "batch": training.batch, "window": training.window,
         "rate": training.learning_rate, "dropout": network.dropout_output,
         "weights": sum(parameter.numel() for parameter in learner.network.parameters()),
         **dynamic,
     }  # fmt: skip
-
-
-def new_learner(settings: Settings, vocabulary: int, candidate: Candidate, teacher: Learner | None = None) -> Study:
-    """A new network, begun from another seed where it has a teacher."""
-    seed = settings.training.seed + (1000 if teacher else 0)
-    if candidate.build is None:
-        network = build_network(settings.network, vocabulary, seed)
-        if candidate.memory:
-            remember(network, candidate.memory, seed)
-        return Study(network, settings, candidate, teacher)
-    torch.manual_seed(seed)
-    return Study(candidate.build(settings.network, vocabulary), settings, candidate, teacher)
 
 
 @torch.no_grad()
@@ -155,19 +217,22 @@ def remember(network: Network, longest: int, seed: int) -> None:
             enter.copy_(-forget)
 
 
-def learn(learner: Study, batches: Batches, start: float, seconds: float) -> int:
-    """Steps until the time is over, or the text was read often enough, as in a run of the command; how many steps.
+def learn(learner: Study, batches: Batches, steps: int) -> list[float]:
+    """So many steps, or until the text was read often enough, as in a run of the command; the seconds of each.
 
     Then the average of the last weights, where one is wanted.
     """
     step = epoch = index = averaged = 0
+    seconds, last = list[float](), time.perf_counter()
     share, mean = learner.candidate.average, list[Tensor]()
     while True:
         read = (epoch + index / batches.length(epoch)) / learner.settings.most_epochs
-        fraction = max((time.perf_counter() - start) / seconds, read)
+        fraction = max(step / steps, read)
         if fraction >= 1:
             break
         learner.step(batches.batch(epoch, index), learning_rate(learner.settings, step, fraction, epoch), step)
+        seconds.append(time.perf_counter() - last)
+        last += seconds[-1]
         step, index = step + 1, index + 1
         if index >= batches.length(epoch):
             epoch, index = epoch + 1, 0
@@ -178,7 +243,7 @@ def learn(learner: Study, batches: Batches, start: float, seconds: float) -> int
     if mean:
         for parameter, value in zip(learner.network.parameters(), mean, strict=True):
             parameter.data.copy_(value)
-    return step
+    return seconds
 
 
 def dynamic_bits(learner: Study, encoded: Encoded, parts: IdArray, rate: float) -> float:

@@ -47,17 +47,26 @@ def weights_in(network: NetworkSettings, vocabulary: int, context: int = 1) -> i
     return inner * context + output
 
 
-def plan(settings: Settings, tokens: int, vocabulary: int, seconds: float | None, known: float = 0.0) -> Settings:
+def plan(
+    settings: Settings,
+    tokens: int,
+    vocabulary: int,
+    seconds: float | None,
+    known: float = 0.0,
+    speed: float | None = None,
+) -> Settings:
     """Fill what was left open; what the user set stays.
 
     ``tokens`` is the length of the training text, ``seconds`` the time that is left to train in, or None where the
     budget counts steps or epochs: then the sizes suit about a minute. ``known``: how well, from 0 to 1, the
-    model knows such text from which the run begins; then it should not go far from its weights.
+    model knows such text from which the run begins; then it should not go far from its weights. ``speed``: operations
+    a second of a large matrix product on the training device; measured where it is not given.
     """
     chosen = settings.network.model_fields_set | settings.training.model_fields_set
     network, training = settings.network, settings.training
-    speed = matrix_speed(training) if seconds else USUAL_SPEED  # a run counted in steps is the same on any machine
-    operations = (seconds or 60.0) * speed * _share_of_peak(network, training)
+    if seconds is None:
+        seconds, speed = 60.0, USUAL_SPEED  # a run counted in steps is the same on any machine
+    operations = seconds * (speed or matrix_speed(training)) * _share_of_peak(network, training)
     if network.kind == "convolution" and "layers" not in chosen:
         network = network.model_copy(update={"layers": CONVOLUTIONS})
     if "hidden" not in chosen and network.kind != "stack":
