@@ -87,7 +87,7 @@ def test_what_steps_do_decides_what_they_cost():
     def kept_under(name):
         return study.pace_of({"name": name}, replace(usual, candidate=CANDIDATES[name]))
 
-    same = ["usual", "rate-0.03", "decay-0.3", "linear", "averaged", "memory-64", "dropout-output-0.4"]
+    same = ["usual", "rate-0.03", "decay-0.3", "linear", "averaged", "memory-quarter", "dropout-output-0.4"]
     others = ["no-dropout", "lstm-256", "gru-256", "batch-32", "window-256", "adamw", "two-ahead", "distilled"]
     assert len({kept_under(name) for name in same}) == 1
     assert len({kept_under(name) for name in ["usual", *others]}) == len(others) + 1
@@ -103,7 +103,7 @@ def test_a_burst_is_the_time_of_a_step(monkeypatch):
     assert loop.pace([3.0] * 5 + [2.0] * 2 + [1.0] * 3) == 1.0 and loop.pace([3.0] * 9 + [1.0]) == 3.0
 
 
-@pytest.mark.parametrize("name", ["usual", "averaged", "memory-64", "two-ahead", "weight-drop-0.2", "distilled"])
+@pytest.mark.parametrize("name", ["usual", "averaged", "memory-quarter", "two-ahead", "weight-drop-0.2", "distilled"])
 def test_a_candidate_learns_and_is_scored(name):
     task = Task(TEXT, CANDIDATES[name], 0.4, 1e11, usual=SMALL)
     found = run(task, 20, 20 if CANDIDATES[name].teacher else 0, [0.1])

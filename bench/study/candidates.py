@@ -21,7 +21,8 @@ class Candidate:
     ``average``: at the end the weights are averaged over the last so many of each hundred steps; ``ahead``: the share
     of the loss that foreseeing the token after next has; ``weight_drop``: of recurrent weights, anew at each step;
     ``teacher``: the share of the time in which a first network learns, whose chances the second one learns too;
-    ``memory``: gates of an LSTM begin such that it forgets after 1 to so many steps (Tallec and Ollivier 2018, §2).
+    ``memory``: the share of an LSTM's units that begin with gates that forget after 1 to so many steps (Tallec and
+    Ollivier 2018, §2), and how many.
     """
 
     group: str
@@ -32,7 +33,7 @@ class Candidate:
     ahead: float = 0.0
     weight_drop: float = 0.0
     teacher: float = 0.0
-    memory: int = 0
+    memory: tuple[float, int] | None = None
 
     @property
     def own_steps(self) -> bool:
@@ -107,6 +108,10 @@ CANDIDATES: dict[str, Candidate] = {
     "hashed-ngrams": Candidate("features", build=HashedNgrams),
     "two-ahead": Candidate("features", ahead=0.2),
     "distilled": Candidate("features", teacher=0.5),
-    "memory-64": Candidate("features", memory=64),
-    "memory-512": Candidate("features", memory=512),
+    "memory-none": Candidate("features", memory=(0.0, 128)),
+    "memory-64": Candidate("features", memory=(0.125, 64)),
+    "memory-256": Candidate("features", memory=(0.125, 256)),
+    "memory-sixteenth": Candidate("features", memory=(0.0625, 128)),
+    "memory-quarter": Candidate("features", memory=(0.25, 128)),
+    "memory-all": Candidate("features", memory=(1.0, 128)),
 }

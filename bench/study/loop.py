@@ -145,7 +145,7 @@ class Prepared:
         if candidate.build is None:
             network = build_network(settings.network, self.symbols, seed)
             if candidate.memory:
-                remember(network, candidate.memory, seed)
+                remember(network, *candidate.memory, seed)
             return Study(network, settings, candidate, teacher)
         torch.manual_seed(seed)
         return Study(candidate.build(settings.network, self.symbols), settings, candidate, teacher)
@@ -207,14 +207,19 @@ def run(task: Task, steps: int, teacher_steps: int = 0, rates: Sequence[float] =
 
 
 @torch.no_grad()
-def remember(network: Network, longest: int, seed: int) -> None:
-    """The first biases of forget gates: log(U(1, ``longest`` - 1)), of input gates the negative of that."""
+def remember(network: Network, share: float, longest: int, seed: int) -> None:
+    """The first biases of the last units' forget gates: log(U(1, ``longest`` - 1)); of their input gates minus that.
+
+    Those of the others: 1 and 0.
+    """
     random = torch.Generator().manual_seed(seed)
     for name, parameter in network.named_parameters():
         if "bias_ih" in name:
             enter, forget, *_ = parameter.chunk(4)
-            forget.uniform_(1, longest - 1, generator=random).log_()
-            enter.copy_(-forget)
+            enter.zero_()
+            forget.fill_(1.0)
+            first = len(forget) - round(share * len(forget))
+            enter[first:] = -forget[first:].uniform_(1, longest - 1, generator=random).log_()
 
 
 def learn(learner: Study, batches: Batches, steps: int) -> list[float]:

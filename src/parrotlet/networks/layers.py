@@ -14,6 +14,8 @@ from parrotlet.networks.compiled import arithmetic, as_four, run_recurrent, wind
 from parrotlet.runtime.shapes import GATES, STATE_PARTS, Layer
 from parrotlet.settings import LayerSettings
 
+LONG_MEMORY = 128  # steps
+ONE_SLOW_IN = 8  # units begins with a long memory
 MOST_SUMS = 1 << 20  # units times symbols of a table of ready sums: 16 MiB
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -265,11 +267,12 @@ class LoopedLayer(nn.Module):
         return linear(values, weight[rows], bias[rows]).float()
 
 
-def initialise(module: nn.Module, settings: LayerSettings) -> None:
+def initialise(module: nn.Module, settings: LayerSettings, memory: int = 0) -> None:
     """Dense: Glorot and Bengio 2010. Recurrent: orthogonal recurrent weights (Saxe et al. 2014), gate by gate.
 
     LSTM forget gates start open, with a bias of 1, which lets early gradients reach far back (Jozefowicz et al. 2015,
-    §2.2).
+    §2.2). With ``memory`` the last units start with gates that forget after 1 to so many steps, and take in as slowly
+    (Tallec and Ollivier 2018, §2): they soon count how long a line is, which others find late or never.
     """
     units = settings.units
     for name, parameter in module.named_parameters():
@@ -283,4 +286,8 @@ def initialise(module: nn.Module, settings: LayerSettings) -> None:
         else:
             nn.init.zeros_(parameter)
             if settings.kind == "lstm" and name.startswith("bias_ih"):
-                parameter.data[units : 2 * units] = 1.0
+                enter, forget, *_ = parameter.data.chunk(4)
+                forget.fill_(1.0)
+                if memory:
+                    slow = forget[-max(1, units // ONE_SLOW_IN) :].uniform_(1, memory - 1).log_()
+                    enter[-len(slow) :] = -slow

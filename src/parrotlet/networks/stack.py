@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from parrotlet.networks.layers import Entering, initialise, new_layer, values_of
+from parrotlet.networks.layers import LONG_MEMORY, Entering, initialise, new_layer, values_of
 from parrotlet.networks.network import Network
 from parrotlet.runtime.shapes import layers_of
 from parrotlet.settings import NetworkSettings
@@ -25,7 +25,7 @@ class StackedNetwork(Network):
         self.norms = nn.ModuleList(nn.LayerNorm(settings.hidden) for _ in range(normalised))
         self.output = self._new_output()
         for module, layer in zip(self.layers, self.layer_settings, strict=True):
-            initialise(module, layer)
+            initialise(module, layer, memory=0 if settings.context else LONG_MEMORY)
 
     def _leave(self, index: int, leaving: Tensor, entering: Entering) -> Tensor:
         """From what layer ``index`` made of ``entering`` to what the next one reads: (…, H) → (…, H)."""
