@@ -64,7 +64,7 @@ def plan(
     """
     chosen = settings.network.model_fields_set | settings.training.model_fields_set
     network, training = settings.network, settings.training
-    if seconds is None:
+    if not seconds:
         seconds, speed = 60.0, USUAL_SPEED  # a run counted in steps is the same on any machine
     operations = seconds * (speed or matrix_speed(training)) * _share_of_peak(network, training)
     if network.kind == "convolution" and "layers" not in chosen:
