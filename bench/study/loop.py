@@ -22,6 +22,7 @@ from parrotlet.learning.optimizers import new_optimizer
 from parrotlet.learning.plan import plan
 from parrotlet.learning.schedule import learning_rate
 from parrotlet.networks import Network, build_network
+from parrotlet.networks.layers import remember
 from parrotlet.settings import Settings, parse_settings
 
 IdArray = npt.NDArray[np.int64]
@@ -145,7 +146,7 @@ class Prepared:
         if candidate.build is None:
             network = build_network(settings.network, self.symbols, seed)
             if candidate.memory:
-                remember(network, *candidate.memory, seed)
+                begin_again(network, *candidate.memory, seed)
             return Study(network, settings, candidate, teacher)
         torch.manual_seed(seed)
         return Study(candidate.build(settings.network, self.symbols), settings, candidate, teacher)
@@ -206,20 +207,15 @@ def run(task: Task, steps: int, teacher_steps: int = 0, rates: Sequence[float] =
     }  # fmt: skip
 
 
-@torch.no_grad()
-def remember(network: Network, share: float, longest: int, seed: int) -> None:
-    """The first biases of the last units' forget gates: log(U(1, ``longest`` - 1)); of their input gates minus that.
-
-    Those of the others: 1 and 0.
-    """
-    random = torch.Generator().manual_seed(seed)
+def begin_again(network: Network, share: float, longest: int, seed: int) -> None:
+    """The first biases of an LSTM, of which so many units remember so long."""
+    torch.manual_seed(seed)
     for name, parameter in network.named_parameters():
         if "bias_ih" in name:
-            enter, forget, *_ = parameter.chunk(4)
-            enter.zero_()
-            forget.fill_(1.0)
-            first = len(forget) - round(share * len(forget))
-            enter[first:] = -forget[first:].uniform_(1, longest - 1, generator=random).log_()
+            units = len(parameter) // 4
+            parameter.data.zero_()
+            parameter.data[units : 2 * units] = 1.0
+            remember(parameter.data, round(share * units), longest)
 
 
 def learn(learner: Study, batches: Batches, steps: int) -> list[float]:

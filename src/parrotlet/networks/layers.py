@@ -271,8 +271,8 @@ def initialise(module: nn.Module, settings: LayerSettings, memory: int = 0) -> N
     """Dense: Glorot and Bengio 2010. Recurrent: orthogonal recurrent weights (Saxe et al. 2014), gate by gate.
 
     LSTM forget gates start open, with a bias of 1, which lets early gradients reach far back (Jozefowicz et al. 2015,
-    §2.2). With ``memory`` the last units start with gates that forget after 1 to so many steps, and take in as slowly
-    (Tallec and Ollivier 2018, §2): they soon count how long a line is, which others find late or never.
+    §2.2). With ``memory`` an eighth of the units remember long (see ``remember``): they soon count how long a line is,
+    which others find late or never.
     """
     units = settings.units
     for name, parameter in module.named_parameters():
@@ -286,8 +286,16 @@ def initialise(module: nn.Module, settings: LayerSettings, memory: int = 0) -> N
         else:
             nn.init.zeros_(parameter)
             if settings.kind == "lstm" and name.startswith("bias_ih"):
-                enter, forget, *_ = parameter.data.chunk(4)
-                forget.fill_(1.0)
+                parameter.data[units : 2 * units] = 1.0
                 if memory:
-                    slow = forget[-max(1, units // ONE_SLOW_IN) :].uniform_(1, memory - 1).log_()
-                    enter[-len(slow) :] = -slow
+                    remember(parameter.data, max(1, units // ONE_SLOW_IN), memory)
+
+
+def remember(bias: Tensor, slow: int, longest: int) -> None:
+    """The last ``slow`` units of an LSTM begin with gates that forget after 1 to ``longest`` steps, and enter as slowly.
+
+    ``bias``: (4H,), which is changed; Tallec and Ollivier 2018, §2.
+    """
+    enter, forget, *_ = bias.chunk(4)
+    first = len(forget) - slow
+    enter[first:] = -forget[first:].uniform_(1, longest - 1).log_()
