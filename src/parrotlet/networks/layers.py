@@ -292,7 +292,7 @@ def initialise(module: nn.Module, settings: LayerSettings, memory: int = 0) -> N
 
 
 def remember(bias: Tensor, slow: int, longest: int) -> None:
-    """The last ``slow`` units of an LSTM begin with gates that forget after 1 to ``longest`` steps, and enter as slowly.
+    """The last ``slow`` units of an LSTM begin with gates that forget and take in slowly: after 1 to ``longest`` steps.
 
     ``bias``: (4H,), which is changed; Tallec and Ollivier 2018, §2.
     """
