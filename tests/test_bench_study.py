@@ -49,6 +49,7 @@ def test_a_candidate_is_compared_with_the_usual_of_the_same_processor(recorded):
 
 def test_what_was_recorded_here_is_not_measured_again(recorded, monkeypatch, capsys):
     measured = []
+    monkeypatch.setattr(study, "counts", lambda *_: (1, 0))
     monkeypatch.setattr(study, "measured", lambda cell, *_: measured.append(cell) or {"bits": 2.0})
     assert study.main(["usual", "gru-256", "--corpora", "kjv", "--seeds", "2"]) == 0
     assert [(cell["name"], cell["seed"]) for cell in measured] == [("gru-256", 1)]
@@ -64,7 +65,7 @@ def timed(recorded, tmp_path, monkeypatch):
     monkeypatch.setattr(study, "CORPORA", {"kjv": ("kjv.txt", False)})
     monkeypatch.setattr(study, "data_folder", lambda: tmp_path)
     seconds = iter([0.4, 0.3, 0.2, 0.5, 0.1])
-    monkeypatch.setattr(paces, "burst", lambda task: next(seconds))
+    monkeypatch.setattr(paces, "burst", lambda task: next(seconds, 0.1))
     monkeypatch.setattr(paces, "products", lambda: 1e11)
     monkeypatch.setattr(paces, "apart", lambda function, *arguments: function(*arguments))
     runs = []
@@ -79,6 +80,20 @@ def test_steps_are_those_of_the_fastest_burst(timed, capsys):
     assert study.main([*call, "--paces"]) == 0  # half a second: a neighbour was busy
     assert study.main([*call, "--paces"]) == 0 and len(timed) == 2
     assert study.main(["rate-0.03", "--corpora", "kjv"]) == 0 and timed[2] == (600, 0)  # its steps do the same
+
+
+def test_a_candidate_that_is_the_usual_here_is_not_run(timed, capsys):
+    """Of a short text the plan begins with a window of 64."""
+    assert study.main(["window-64", "batch-32", "--corpora", "kjv"]) == 0 and len(timed) == 1
+    assert study.records()[-2]["bits"] == 1.8 and study.records()[-1]["bits"] == 2.0
+    assert study.main(["window-64", "--corpora", "kjv", "--dynamic", "0.1"]) == 0 and len(timed) == 2
+
+
+def test_runs_at_once_record_the_same(timed, capsys, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert study.main(["linear", "batch-32", "--corpora", "kjv", "--seeds", "2", "--at-once", "2"]) == 0
+    new = {(each["name"], each["seed"]): each["bits"] for each in study.records()[9:]}
+    assert new == dict.fromkeys([(name, seed) for name in ("linear", "batch-32") for seed in (0, 1)], 2.0)
 
 
 def test_what_steps_do_decides_what_they_cost():

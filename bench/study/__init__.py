@@ -12,13 +12,15 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 from bench.calibration import processor
 from bench.harness import apart, data_folder, use_utf8
-from bench.study.candidates import CANDIDATES
+from bench.study.candidates import CANDIDATES, Candidate
 from bench.study.loop import Task, run
 from bench.study.paces import Paces
 from parrotlet.settings import assign
@@ -52,6 +54,7 @@ def main(arguments: list[str]) -> int:
         "--dynamic", nargs="*", type=float, default=[], help="also score while learning on, at these rates"
     )
     parser.add_argument("--processor", default=processor(), help="whose minutes they are [this one]")
+    parser.add_argument("--at-once", type=int, default=1, metavar="N", help="runs at once that share the cores [1]")
     parser.add_argument("--paces", action="store_true", help="only time the steps, once more; nothing else may run")
     parser.add_argument("--table", action="store_true", help="only show what was measured before")
     parser.add_argument("--quick", action="store_true", help="two candidates for a second, nothing is recorded")
@@ -76,14 +79,17 @@ def main(arguments: list[str]) -> int:
         return 0
     scored = [f"dynamic {rate:g}" for rate in chosen.dynamic]
     known = [cell_of(each) for each in records() if all(name in each for name in scored)] if not chosen.quick else []
-    for cell in cells(chosen):
-        if cell in known:
-            continue
-        record = {**cell, "day": time.strftime("%Y-%m-%d"), **measured(cell, paces, chosen.dynamic)}
-        print(json.dumps(record), flush=True)
-        if not chosen.quick:
-            with RECORDS.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+    counted = [(cell, counts(cell, paces)) for cell in cells(chosen) if cell not in known]  # while nothing else runs
+    if chosen.at_once > 1:
+        os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // chosen.at_once))
+    with ThreadPoolExecutor(chosen.at_once) as pool:
+        runs = {pool.submit(measured, cell, count, paces, chosen.dynamic): cell for cell, count in counted}
+        for done in as_completed(runs):
+            record = {**runs[done], "day": time.strftime("%Y-%m-%d"), **done.result()}
+            print(json.dumps(record), flush=True)
+            if not chosen.quick:
+                with RECORDS.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(record) + "\n")
     return 0
 
 
@@ -116,20 +122,36 @@ def task(cell: Record, paces: Paces) -> Task:
     return Task(text.lower() if lower else text, CANDIDATES[cell["name"]], minutes * 60, speed, cell["seed"], usual)
 
 
-def measured(cell: Record, paces: Paces, rates: list[float]) -> Record:
-    """A run in a process of its own, of the steps that its minutes allow."""
+def counts(cell: Record, paces: Paces) -> tuple[int, int]:
+    """The steps that its minutes allow: its own, and those of the teacher that it may have."""
     given = task(cell, paces)
     share = given.candidate.teacher
-    teacher, name = 0, pace_of(cell, given)
-    if share:
-        alone = {**cell, "name": USUAL}
-        usual = task(alone, paces)
-        teacher = max(1, round(share * given.seconds / paces.step(pace_of(alone, usual), usual)))
-    steps = max(1, round((1 - share) * given.seconds / paces.step(name, given)))
-    record = apart(run, given, steps, teacher, rates)
+    steps = max(1, round((1 - share) * given.seconds / paces.step(pace_of(cell, given), given)))
+    if not share:
+        return steps, 0
+    alone = {**cell, "name": USUAL}
+    usual = task(alone, paces)
+    return steps, max(1, round(share * given.seconds / paces.step(pace_of(alone, usual), usual)))
+
+
+def measured(cell: Record, count: tuple[int, int], paces: Paces, rates: list[float]) -> Record:
+    """A run of so many steps in a process of its own; what the usual gave, where the candidate does as it does here."""
+    given = task(cell, paces)
+    if is_usual(given):
+        for record in records():
+            if cell_of(record) == {**cell, "name": USUAL} and all(f"dynamic {rate:g}" in record for rate in rates):
+                return {name: value for name, value in record.items() if name not in cell and name != "day"}
+    record = apart(run, given, *count, rates)
     if cell["processor"] == processor():  # else it was made elsewhere, in the minutes of another
-        paces.found(name, record["pace"])
+        paces.found(pace_of(cell, given), record["pace"])
     return record
+
+
+def is_usual(given: Task) -> bool:
+    """Whether a candidate differs from the usual only in settings, all of which the usual has for this text too."""
+    settings_only = Candidate(given.candidate.group, given.candidate.network, given.candidate.training)
+    usual = replace(given, candidate=CANDIDATES[USUAL])
+    return given.candidate == settings_only and given.prepared().settings == usual.prepared().settings
 
 
 def records() -> list[Record]:

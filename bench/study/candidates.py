@@ -21,7 +21,7 @@ class Candidate:
     ``average``: at the end the weights are averaged over the last so many of each hundred steps; ``ahead``: the share
     of the loss that foreseeing the token after next has; ``weight_drop``: of recurrent weights, anew at each step;
     ``teacher``: the share of the time in which a first network learns, whose chances the second one learns too;
-    ``memory``: the share of an LSTM's units that begin with gates that forget after 1 to so many steps (Tallec and
+    ``memory``: the share of recurrent units that begin with gates that forget after 1 to so many steps (Tallec and
     Ollivier 2018, §2), and how many.
     """
 
@@ -108,6 +108,7 @@ CANDIDATES: dict[str, Candidate] = {
     "hashed-ngrams": Candidate("features", build=HashedNgrams),
     "two-ahead": Candidate("features", ahead=0.2),
     "distilled": Candidate("features", teacher=0.5),
+    "gru-384-memory": Candidate("features", {"kind": "gru", "hidden": 384}, memory=(0.125, 128)),
     "memory-none": Candidate("features", memory=(0.0, 128)),
     "memory-64": Candidate("features", memory=(0.125, 64)),
     "memory-256": Candidate("features", memory=(0.125, 256)),

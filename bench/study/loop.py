@@ -208,14 +208,17 @@ def run(task: Task, steps: int, teacher_steps: int = 0, rates: Sequence[float] =
 
 
 def begin_again(network: Network, share: float, longest: int, seed: int) -> None:
-    """The first biases of an LSTM, of which so many units remember so long."""
+    """The first biases of a recurrent network, of which such a share of the units remembers so long."""
     torch.manual_seed(seed)
+    kind = network.settings.kind
     for name, parameter in network.named_parameters():
         if "bias_ih" in name:
-            units = len(parameter) // 4
+            units = len(parameter) // (4 if kind == "lstm" else 3)
             parameter.data.zero_()
-            parameter.data[units : 2 * units] = 1.0
-            remember(parameter.data, round(share * units), longest)
+            if kind == "lstm":
+                parameter.data[units : 2 * units] = 1.0
+            if share:
+                remember(parameter.data, kind, round(share * units), longest)
 
 
 def learn(learner: Study, batches: Batches, steps: int) -> list[float]:

@@ -288,14 +288,15 @@ def initialise(module: nn.Module, settings: LayerSettings, memory: int = 0) -> N
             if settings.kind == "lstm" and name.startswith("bias_ih"):
                 parameter.data[units : 2 * units] = 1.0
                 if memory:
-                    remember(parameter.data, max(1, units // ONE_SLOW_IN), memory)
+                    remember(parameter.data, settings.kind, max(1, units // ONE_SLOW_IN), memory)
 
 
-def remember(bias: Tensor, slow: int, longest: int) -> None:
-    """The last ``slow`` units of an LSTM begin with gates that forget and take in slowly: after 1 to ``longest`` steps.
+def remember(bias: Tensor, kind: str, slow: int, longest: int) -> None:
+    """The last ``slow`` units begin with gates that forget and take in slowly: after 1 to ``longest`` steps.
 
-    ``bias``: (4H,), which is changed; Tallec and Ollivier 2018, §2.
+    ``bias``: of an LSTM's gates i f g o, (4H,), or of a GRU's r z n, (3H,); it is changed. Tallec and Ollivier 2018, §2.
     """
-    enter, forget, *_ = bias.chunk(4)
-    first = len(forget) - slow
-    enter[first:] = -forget[first:].uniform_(1, longest - 1).log_()
+    gates = bias.chunk(4 if kind == "lstm" else 3)
+    kept = gates[1][-slow:].uniform_(1, longest - 1).log_()
+    if kind == "lstm":
+        gates[0][-slow:] = -kept
