@@ -17,7 +17,7 @@ ROWS = {
     "penn": "the Penn Treebank by letter and by word, 20 minutes each; --choose",
     "writing": "characters per second of the public generate, beside a plain torch loop; --network shapes",
     "startup": "time of --help, of the import and to the first character of generate, warm and cold",
-    "scaling": "time and memory against corpus size, model size and streams, with plots; 25 minutes",
+    "scaling": "time and memory against corpus size, model size and streams, with plots; 40 minutes",
     "study": "which network and settings write best after the same minutes; --minutes, --corpora; hours",
     "corpora": "held-out bits per token on sixteen corpora, beside an interpolated n-gram model over the same tokens",
     "labels": "how surely a classifier tells under which label a text was written; a minute a table",

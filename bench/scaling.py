@@ -1,8 +1,9 @@
 """Growing texts, networks and numbers of texts come in; how time and memory grow with them goes out, with a picture.
 
 Every point is a command in a process of its own, run once in each of some rounds: of its times the least counts, since
-neighbours of the machine that disturb one round seldom disturb all. Where the cost should be proportional to the size,
-the slope of its logarithm over that of the size is 1; where it should not depend on the size, 0.
+neighbours of the machine that disturb one round seldom disturb all; ``--more`` adds rounds to those that were recorded.
+Where the cost should be proportional to the size, the slope of its logarithm over that of the size is 1; where it
+should not depend on the size, 0.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,8 @@ from bench.large import peak_memory, write_large
 from bench.scaling_picture import draw
 
 SIZES = (1e6, 3e6, 1e7, 3e7, 1e8, 3e8, 1e9)  # bytes of text
-HIDDEN = (64, 128, 256, 512, 768, 1024, 1536, 2048, 3072, 4096, 5120, 6144)
-LARGEST_LEARNING = 1536  # units of the largest network that learns; larger ones are only made, and write
+LEARNING_HIDDEN = (64, 128, 256, 512, 768, 1024, 1536)  # units
+WRITING_HIDDEN = (*LEARNING_HIDDEN, 2048, 3072, 4096, 5120, 6144)
 STREAMS = (1, 4, 16, 64, 256, 512, 1024, 2048)
 TINY = 400_000  # bytes of text, whose reading takes next to nothing, and whose windows are already those of long texts
 LINE = 20_000  # bytes in which a line surely ends
@@ -59,7 +61,7 @@ class Sweep:
         return [(size, cost) for size, cost in points if size >= 0.99 * self.begins]
 
 
-READING = Sweep("reading a text, with 20 steps", "bytes of text", "s", slope=1, begins=1e7)
+READING = Sweep("reading a text, with 20 steps", "bytes of text", "s", slope=1, begins=3e7)
 # Muon turns a matrix of H × H by products of it with itself, which grow like H³: only what AdamW does is proportional.
 LEARNING = Sweep("learning", "weights", "µs/character")
 LEARNING_ADAMW = Sweep("learning with AdamW", "weights", "µs/character", slope=1, begins=1e6)
@@ -69,6 +71,8 @@ STREAMING = Sweep("writing many texts", "texts", "s", slope=1, begins=256)
 READING_MEMORY = Sweep("memory while reading", "bytes of text", "MB", slope=0, of=max)
 LEARNING_MEMORY = Sweep("memory while learning", "weights", "MB", of=max)
 STREAMING_MEMORY = Sweep("memory while writing", "texts", "MB", of=max)
+SWEEPS = (READING, LEARNING, LEARNING_ADAMW, WRITING, STREAMING, READING_MEMORY, LEARNING_MEMORY, STREAMING_MEMORY)
+PARTS = ("texts", "learning", "writing", "streams")
 
 
 @dataclass(frozen=True)
@@ -80,41 +84,58 @@ class Measured:
     cost: float
     nothing: float = 0.0
 
+    @property
+    def net(self) -> float:
+        """What the size costs; never below what a picture of logarithms can show."""
+        return max(self.cost - self.nothing, SMALLEST)
+
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench scaling", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (all)")
     parser.add_argument("--source", default="manual", help="a file or a named corpus, repeated with changes")
-    parser.add_argument("--seconds", type=float, default=10, help="that a network of each size learns")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=10, help="that a network of each size learns [10]")
+    parser.add_argument("--rounds", type=int, default=3, help="[3]")
+    parser.add_argument("--more", action="store_true", help="the rounds that were recorded on such a machine count too")
     parser.add_argument("--folder", help="where texts are written (three times the largest is needed)")
     parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "scaling.png")
     parser.add_argument("--quick", action="store_true", help="three small sizes each, once")
     chosen = parser.parse_args(arguments)
+    if unknown := set(chosen.parts) - set(PARTS):
+        parser.error(f"unknown part {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
     if os.name == "nt":
         parser.error("this row asks the system for a process's peak memory in a way that Windows does not have")
     if chosen.quick:
         chosen.picture, chosen.rounds = Path(__file__).parent.parent / ".bench" / "scaling.png", 1
     use_utf8()
-    sizes, hidden, streams = (each[:3] if chosen.quick else each for each in (SIZES, HIDDEN, STREAMS))
+    sweeps = (SIZES, LEARNING_HIDDEN, WRITING_HIDDEN, STREAMS)
+    sizes, hidden, larger, streams = (each[:3] if chosen.quick else each for each in sweeps)
     table = Table("of", "size", "counted in", "cost", "unit")
-    rounds: list[Measured] = []
+    rounds = [_recorded(record) for record in table.earlier()] if chosen.more else []
     with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
         folder = Path(name)
         text = folder / "text.txt"
         write_large(text, chosen.source, int(sizes[-1]))
+        measures = {
+            "texts": lambda: _texts(text, sizes),
+            "learning": lambda: _learning(text, hidden, chosen.seconds),
+            "writing": lambda: _writing(text, larger),
+            "streams": lambda: _streams(text, streams),
+        }
         for _ in range(chosen.rounds):
-            rounds += _texts(text, sizes)
-            rounds += _networks(text, hidden, chosen.seconds)
-            rounds += _streams(folder, streams)
+            for part in chosen.parts or PARTS:
+                rounds += measures[part]()
     found = gathered(rounds)
     for sweep, points in found.items():
-        for size, cost in points:
-            table.add(of=sweep.what, size=size, counted_in=sweep.size, cost=cost, unit=sweep.unit)
-    slopes = {sweep: _slope(sweep.judged(points)) for sweep, points in found.items() if len(sweep.judged(points)) > 1}
+        for least in points:
+            cost = {"cost": least.net, "whole": least.cost, "nothing": least.nothing}
+            table.add(of=sweep.what, size=least.size, counted_in=sweep.size, unit=sweep.unit, **cost)
+    curves = {sweep: [(least.size, least.net) for least in points] for sweep, points in found.items()}
+    slopes = {sweep: _slope(sweep.judged(curve)) for sweep, curve in curves.items() if len(sweep.judged(curve)) > 1}
     for sweep, slope in slopes.items():
         wanted = {} if sweep.slope is None else dict(zip(("goal", "least"), WANTED[sweep.slope], strict=True))
         table.find(f"{sweep.what}: {sweep.unit} over {sweep.size}", slope, "slope", of="between", **wanted)
-    draw(chosen.picture, found, slopes)
+    draw(chosen.picture, curves, slopes)
     table.finish(
         "seconds and µs: of a command, less those of the same command with next to nothing to do; slopes: over the "
         "sizes from which the cost should be proportional, over all where it should be flat",
@@ -123,69 +144,83 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def gathered(rounds: Sequence[Measured]) -> dict[Sweep, Points]:
-    """The cost of each size beyond that of nothing; sweeps and sizes as they came first."""
-    costs: dict[tuple[Sweep, float], list[Measured]] = {}
+def gathered(rounds: Sequence[Measured]) -> dict[Sweep, list[Measured]]:
+    """Of each sweep and size what counts of its rounds; sweeps and sizes as they came first."""
+    points: dict[tuple[Sweep, float], list[Measured]] = {}
     for each in rounds:
-        costs.setdefault((each.sweep, each.size), []).append(each)
-    found: dict[Sweep, Points] = {}
-    for (sweep, size), times in costs.items():
-        cost = sweep.of(each.cost for each in times) - sweep.of(each.nothing for each in times)
-        found.setdefault(sweep, []).append((size, max(cost, SMALLEST)))
+        points.setdefault((each.sweep, each.size), []).append(each)
+    found: dict[Sweep, list[Measured]] = {}
+    for (sweep, size), times in points.items():
+        cost, nothing = sweep.of(each.cost for each in times), sweep.of(each.nothing for each in times)
+        found.setdefault(sweep, []).append(Measured(sweep, size, cost, nothing))
     return found
 
 
+def _recorded(record: dict[str, Any]) -> Measured:
+    sweep = next(each for each in SWEEPS if each.what == record["of"])
+    return Measured(sweep, record["size"], record["whole"], record["nothing"])
+
+
 def _texts(text: Path, sizes: Sequence[float]) -> Iterator[Measured]:
-    """A short run on the beginning of the text."""
+    """A short run on the beginning of the text, each beside one on next to nothing."""
     part, model = text.with_name("part.txt"), text.with_name("read.safetensors")
     command = parrotlet("train", part, "-o", model, "--hidden", 64, "--steps", STEPS, *QUIET)
-    costs = {}
-    for size in (TINY, *sizes):
+    beside = []
+    for size in sizes:
+        _copy(text, part, TINY)
+        beside.append(_cost(command, text.parent)[0])
         _copy(text, part, int(size))
-        costs[size] = _cost(command, text.parent)
-    nothing, _ = costs.pop(TINY)
-    for size, (seconds, megabytes) in costs.items():
-        yield Measured(READING, size, seconds, nothing)
+        seconds, megabytes = _cost(command, text.parent)
+        yield Measured(READING, size, seconds, min(beside))
         yield Measured(READING_MEMORY, size, megabytes)
 
 
-def _networks(text: Path, hidden: Sequence[int], seconds: float) -> Iterator[Measured]:
-    """Networks of growing size learn for some seconds, and then write."""
+def _learning(text: Path, hidden: Sequence[int], seconds: float) -> Iterator[Measured]:
+    """Networks of growing size learn for some seconds, with Muon and with AdamW."""
     for units in hidden:
-        model = text.with_name(f"{units}.safetensors")
-        learns = units <= LARGEST_LEARNING
-        budget = ("--minutes", seconds / 60) if learns else ("--steps", 1)
-        optimizer = () if learns else ADAMW  # a step of which is soon made
-        events, megabytes = _learning(text, model, "--hidden", units, *budget, *optimizer)
+        budget = ("--hidden", units, "--minutes", seconds / 60)
+        events, megabytes = _trained(text, "muon.safetensors", *budget)
         weights = event(events, "started")["parameters"]
-        if learns:
-            yield Measured(LEARNING, weights, 1e6 / speed(events))
-            yield Measured(LEARNING_MEMORY, weights, megabytes)
-        length = round(min(200_000, max(200, MULTIPLIED / weights)))
-        (whole, _), (nothing, _) = _writing(model, 1, length)
-        yield Measured(WRITING, weights, 1e6 * whole / length, 1e6 * nothing / length)
-        if learns:
-            other = text.with_name("adamw.safetensors")
-            events, _ = _learning(text, other, "--hidden", units, *budget, *ADAMW)
-            yield Measured(LEARNING_ADAMW, weights, 1e6 / speed(events))
+        yield Measured(LEARNING, weights, 1e6 / speed(events))
+        yield Measured(LEARNING_MEMORY, weights, megabytes)
+        events, _ = _trained(text, "adamw.safetensors", *budget, *ADAMW)
+        yield Measured(LEARNING_ADAMW, weights, 1e6 / speed(events))
 
 
-def _learning(text: Path, model: Path, *options: object) -> tuple[list[dict[str, Any]], float]:
+def _trained(text: Path, name: str, *options: object) -> tuple[list[dict[str, Any]], float]:
     """The events of a run, and its peak memory in megabytes."""
-    _, megabytes = _cost(parrotlet("train", text, "-o", model, *options, *QUIET), text.parent)
+    _, megabytes = _cost(parrotlet("train", text, "-o", text.with_name(name), *options, *QUIET), text.parent)
     printed = (text.parent / "log.txt").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in printed if line.startswith("{")], megabytes
 
 
-def _streams(folder: Path, streams: Sequence[int]) -> Iterator[Measured]:
+@cache
+def _made(text: Path, units: int) -> tuple[Path, int]:
+    """A network that learned next to nothing, made once for all rounds; how many weights it has."""
+    name = f"{units}.safetensors"
+    events, _ = _trained(text, name, "--hidden", units, "--steps", 1, *ADAMW)  # a step of which is soon made
+    return text.with_name(name), event(events, "started")["parameters"]
+
+
+def _writing(text: Path, hidden: Sequence[int]) -> Iterator[Measured]:
+    """Networks of growing size write one text."""
+    for units in hidden:
+        model, weights = _made(text, units)
+        length = round(min(200_000, max(200, MULTIPLIED / weights)))
+        (whole, _), (nothing, _) = _written(model, 1, length)
+        yield Measured(WRITING, weights, 1e6 * whole / length, 1e6 * nothing / length)
+
+
+def _streams(text: Path, streams: Sequence[int]) -> Iterator[Measured]:
     """One network writes more and more texts."""
+    model, _ = _made(text, WRITER)
     for count in streams:
-        (seconds, megabytes), (nothing, _) = _writing(folder / f"{WRITER}.safetensors", count, LENGTH)
+        (seconds, megabytes), (nothing, _) = _written(model, count, LENGTH)
         yield Measured(STREAMING, count, seconds, nothing)
         yield Measured(STREAMING_MEMORY, count, megabytes)
 
 
-def _writing(model: Path, texts: int, length: int) -> list[tuple[float, float]]:
+def _written(model: Path, texts: int, length: int) -> list[tuple[float, float]]:
     """Seconds and peak megabytes that ``generate`` takes, and those for one character."""
     commands = (
         parrotlet("generate", model, "-n", count, "--length", characters, "--seed", 1)

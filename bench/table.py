@@ -63,13 +63,19 @@ class Table:
         cells = [cell(record.get(column.replace(" ", "_"), "")) for column in self.columns]
         print("| " + " | ".join(cells) + " |", flush=True)
 
-    def take_over(self) -> list[dict[str, Any]]:
-        """The rows that were recorded under this title on a machine like this one are rows of this table too."""
+    def earlier(self) -> list[dict[str, Any]]:
+        """The rows that were recorded under this title on a machine like this one, whose quietness counts here too."""
         section = Table.results.sections().get(self._name(), {}) if Table.results else {}
-        if section.get("machine") == machine():
-            self._calibrations = section["calibrations"] + self._calibrations
-            for record in section["records"]:
-                self.add(**record)
+        if section.get("machine") != machine():
+            return []
+        self._calibrations = section["calibrations"] + self._calibrations
+        rows: list[dict[str, Any]] = section["records"]
+        return rows
+
+    def take_over(self) -> list[dict[str, Any]]:
+        """The earlier rows are rows of this table too."""
+        for record in self.earlier():
+            self.add(**record)
         return list(self.records)
 
     def _name(self) -> str:

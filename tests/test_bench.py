@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from bench import __main__ as bench
-from bench import calibration, environments, prototype, table
+from bench import calibration, environments, prototype, scaling, table
 from bench.peers import transformer
 from bench.peers.mend_textgenrnn import MENDS, mend
 from bench.quality import TRIALS
@@ -281,9 +281,33 @@ def test_of_the_rounds_the_least_time_and_the_most_memory_count():
         *(Measured(STREAMING, 1, 0.2, 0.3), Measured(STREAMING, 4, 0.2, 0.1)),
     ]
     found = gathered(rounds)
-    assert found[READING] == [(1e6, pytest.approx(0.7)), (1e7, pytest.approx(7.0))]
-    assert found[READING_MEMORY] == [(1e6, 350)]
-    assert found[STREAMING] == [(1, pytest.approx(1e-3)), (4, pytest.approx(0.1))]  # none is below nothing
+    assert [(each.size, each.net) for each in found[READING]] == [(1e6, pytest.approx(0.7)), (1e7, pytest.approx(7.0))]
+    assert [(each.size, each.net) for each in found[READING_MEMORY]] == [(1e6, 350)]
+    assert [each.net for each in found[STREAMING]] == pytest.approx([1e-3, 0.1])  # none is below nothing
+
+
+def test_rounds_are_added_to_those_that_were_recorded(quiet, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(Table, "row", "scaling")
+    monkeypatch.setattr(scaling, "write_large", lambda *_: None)
+    seconds = iter([(4.0, 1.0), (3.0, 0.5), (3.5, 0.8), (5.0, 0.4)])
+    monkeypatch.setattr(
+        scaling,
+        "_texts",
+        lambda *_: (
+            [Measured(READING, size, *next(seconds)) for size in (1e8, 1e9)] + [Measured(READING_MEMORY, 1e8, 9)]
+        ),
+    )
+    for more in ([], ["--more"]):
+        command = ["texts", "--rounds", "1", "--picture", str(tmp_path / "picture.png"), *more]
+        assert scaling.main(command) == 0
+    rows = quiet.sections()["scaling"]["records"]
+    assert [(each["size"], each["whole"], each["nothing"], each["cost"]) for each in rows] == [
+        (1e8, 3.5, 0.8, 2.7), (1e9, 3.0, 0.4, 2.6), (1e8, 9, 0.0, 9),
+    ]  # fmt: skip
+    assert len(quiet.sections()["scaling"]["calibrations"]) == 4 and (tmp_path / "picture.png").exists()
+    with pytest.raises(SystemExit):
+        scaling.main(["text"])
+    assert "unknown part text: choose from texts, learning" in capsys.readouterr().err
 
 
 def test_a_text_is_copied_up_to_the_end_of_a_line(tmp_path):

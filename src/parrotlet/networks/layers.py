@@ -294,7 +294,8 @@ def initialise(module: nn.Module, settings: LayerSettings, memory: int = 0) -> N
 def remember(bias: Tensor, kind: str, slow: int, longest: int) -> None:
     """The last ``slow`` units begin with gates that forget and take in slowly: after 1 to ``longest`` steps.
 
-    ``bias``: of an LSTM's gates i f g o, (4H,), or of a GRU's r z n, (3H,); it is changed. Tallec and Ollivier 2018, §2.
+    ``bias``: of an LSTM's gates i f g o, (4H,), or of a GRU's r z n, (3H,), which is changed; Tallec and Ollivier 2018,
+    §2.
     """
     gates = bias.chunk(4 if kind == "lstm" else 3)
     kept = gates[1][-slow:].uniform_(1, longest - 1).log_()
