@@ -2,6 +2,9 @@
 
 import json
 import math
+import signal
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -142,7 +145,7 @@ def test_resuming_a_finished_run_says_so_and_stops(tmp_path):
 def test_a_finished_run_leaves_no_large_files(tmp_path):
     run(long_text(), tmp_path / "m.safetensors", steps=3)
     left = {path.name for path in (tmp_path / "m.run").iterdir()}
-    assert left == {"run.json", "checkpoint.safetensors", "metrics.jsonl"}
+    assert left - {"lock"} == {"run.json", "checkpoint.safetensors", "metrics.jsonl"}
     assert (tmp_path / "m.run" / "checkpoint.safetensors").stat().st_size < 20_000
 
 
@@ -269,6 +272,18 @@ def test_what_a_model_is_cannot_be_changed_by_fine_tuning(tmp_path, setting, lin
     assert again.bundle.settings.network.dropout_output == 0.25
 
 
+def test_what_clashes_with_a_model_is_one_line(tmp_path):
+    stack = [{"kind": "lstm", "units": 8}, {"kind": "dense", "units": 8}]
+    run(long_text(), tmp_path / "stack.safetensors", steps=1, kind="stack", stack=stack)
+    run(long_text(), tmp_path / "tied.safetensors", steps=1, tied=True, embedding=16)
+    for model, setting, line in (
+        ("stack", {"network": "gru"}, "network.kind = 'gru' cannot be changed: the model has 'stack'"),
+        ("tied", {"hidden": 32}, "network.hidden = 32 cannot be changed: the model has 16"),
+    ):
+        with pytest.raises(UsageError, match=line):
+            fine_tune(long_text(), tmp_path / f"{model}.safetensors", steps=1, **setting)
+
+
 def test_stopping_while_the_text_is_read_touches_nothing(tmp_path):
     run(long_text(), tmp_path / "m.safetensors", steps=2)
     before = (tmp_path / "m.safetensors").read_bytes()
@@ -279,9 +294,29 @@ def test_stopping_while_the_text_is_read_touches_nothing(tmp_path):
     assert (tmp_path / "m.safetensors").read_bytes() == before
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C can be sent to one process there")
+def test_where_one_process_learns_no_other_does(tmp_path):
+    """Each would write over the ids that the other has mapped: a bus error, or another's text is learned."""
+    model = tmp_path / "m.safetensors"
+    (tmp_path / "a.txt").write_text("the cat sat on the mat.\n" * 400, encoding="utf-8")
+    command = [sys.executable, "-m", "parrotlet", "train", str(tmp_path / "a.txt"), "-o", str(model), "--json"]
+    with subprocess.Popen([*command, "--minutes", "5", "--hidden", "8"], stdout=subprocess.PIPE, text=True) as first:
+        assert any(json.loads(line)["event"] == "started" for line in first.stdout)
+        for options in ({}, {"resume": True}):
+            with pytest.raises(ParrotletError, match="another run is learning in "):
+                list(training(long_text(), model, **TINY, steps=1, **options))
+        first.send_signal(signal.SIGINT)
+        assert json.loads(list(first.stdout)[-1])["reason"] == "interrupted" and first.wait() == 130
+    again = training(None, model, resume=True)  # it is free again
+    assert next(again).text.startswith("going on with a.txt")
+    again.stop()
+    assert list(again)[-1].reason == "interrupted"
+
+
 def test_a_kill_at_the_very_end_leaves_a_run_that_is_finished(tmp_path, monkeypatch):
     def killed(folder):
-        raise KeyboardInterrupt
+        if (folder / "checkpoint.safetensors").exists():  # not before the run began
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr("parrotlet.learning.checkpoint.remove_encoded", killed)

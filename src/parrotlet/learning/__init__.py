@@ -96,6 +96,8 @@ def training(
         threads = torch.get_num_threads()
         with _folder(target) as folder, contextlib.ExitStack() as stack, kept_memory():
             stack.callback(torch.set_num_threads, threads)
+            stack.callback(folder.release)
+            folder.hold()
             if resume and target is not None and folder.exists:
                 prepared = take_up(folder)
                 if prepared is None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as as_safetensors
 
@@ -48,6 +49,27 @@ class RunFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._lock: FileLock | None = None
+
+    def hold(self) -> None:
+        """Keep other processes out until :meth:`release`; raises ParrotletError where one learns here."""
+        if self._lock is not None or not self.folder.is_dir():
+            return
+        lock = FileLock(self.folder / "lock", timeout=0, thread_local=False, is_singleton=True)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ParrotletError(
+                f"another run is learning in {self.folder}: wait until it ends, or give this one another --output"
+            ) from None
+        except (OSError, NotImplementedError):  # a file system without locks
+            return
+        self._lock = lock
+
+    def release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     @property
     def exists(self) -> bool:
@@ -62,6 +84,8 @@ class RunFolder:
         """Begin anew: what an earlier run left is removed, before anything of the new one can be mixed with it."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self.hold()
+            remove_encoded(self.folder)  # not written over: a run of this process may still have it mapped
             for name in ("checkpoint.safetensors", "run.json", "metrics.jsonl"):
                 (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
