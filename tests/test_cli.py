@@ -153,6 +153,21 @@ def test_train_prints_events_as_json(call, models):
     assert {"note", "started", "evaluation", "sample", "saved"} <= {record["event"] for record in records}
 
 
+def test_other_texts_are_read_as_the_learned_one_was(call, tmp_path):
+    """Of a table the same column, with or without a header as before; a plain text has no columns."""
+    rows = "".join(f"{n},{line}\n" for n, line in enumerate(sentences(30).splitlines()))
+    (tmp_path / "posts.csv").write_text(rows, encoding="utf-8")
+    assert call("train", "posts.csv", *TINY, "--column", "2", "--no-header", "-o", "m.safetensors").status == 0
+    (tmp_path / "more.csv").write_text("body,the cat sat\nx,the dog sat\n", encoding="utf-8")
+    (tmp_path / "held.txt").write_text("the cat sat\nthe dog sat\n", encoding="utf-8")
+    for name in ("more.csv", "held.txt"):
+        assert json.loads(call("score", "m.safetensors", name, "--json").out)["characters"] == 22
+    reported = call("report", "m.safetensors", "--text", "posts.csv", "--held-out", "held.txt")
+    assert reported.status == 0 and "held.txt: utf-8, a document a line (as the model was trained)" in reported.err
+    corpora = ("--novel", "9", "--corpus", "more.csv", "--corpus", "held.txt", "-n", "20", "--seed", "1")
+    assert "at sat" not in call("generate", "m.safetensors", *corpora, "--prompt", "the ").out
+
+
 def test_a_column_of_labels_teaches_textgenrnn_s_network(call, tmp_path):
     rows = "".join(f'"{line}",{("cat", "dog")[n % 2]}\n' for n, line in enumerate(sentences(30).splitlines()))
     (tmp_path / "posts.csv").write_text("title,animal\n" + rows, encoding="utf-8")
@@ -201,6 +216,8 @@ def test_a_wrong_label_is_one_clear_line(call, models, flags, message):
     refused = call("generate", models.text, *flags)
     assert refused.status == 2 and message in refused.error
     assert call("next", models.text, "--by", "animal").status == 2
+    drawn = call("next", models.text, "--by", "animal", "--temperature", "0.5")
+    assert drawn.status == 2 and "leave --temperature out" in drawn.error
 
 
 def test_flags_reach_the_settings(call, models):
@@ -311,6 +328,15 @@ def other_safetensors():
         (["nietzshe"], 1, "did you mean 'nietzsche'?"),
         (["table.csv", "--column", "bdy"], 2, "did you mean 'body'?"),
         (["table.csv", "--template", "{titel}"], 2, "did you mean 'title'?"),
+        (
+            ["table.csv", "--column", "body", "--label", "title", "--form", "text"],
+            2,
+            "one long text has none: leave form",
+        ),
+        (["book.txt", "--column", "title"], 2, "book.txt has no such field; it is no table (.csv"),
+        (["manual", "--column", "title"], 2, "column = 'title': manual is no table; leave it out"),
+        (["book.txt", "--hidden", "8", "--set", "network.hidden=9"], 2, "network.hidden is given twice"),
+        (["book.txt", "--json", "--quiet"], 2, "--json and --quiet: give one of the two"),
         (["book.txt", "--encoding", "utf-9"], 2, "did you mean 'utf-8'?"),
         (["book.txt", "--set", "network.hiden=3"], 2, "unknown setting 'network.hiden': did you mean 'hidden'?"),
         (["book.txt", "--set", "netwrk.hidden=3"], 2, "unknown section 'netwrk' in --set: did you mean 'network'?"),
@@ -524,6 +550,9 @@ def test_every_rule_reaches_the_writer(call, models, monkeypatch):
         (["--novel", "5"], "--novel N and --corpus SOURCE go together"),
         (["--corpus", "x"], "--novel N and --corpus SOURCE go together"),
         (["--probabilities"], "--probabilities needs --json"),
+        (["--penalty-window", "9"], "changes nothing alone: give --repetition-penalty or --presence-penalty or"),
+        (["--dry-length", "9"], "--dry-length changes nothing alone: give --dry too"),
+        (["--temperature", "0.2,1", "--temperature-cycle", "0"], "leave the list of --temperature out"),
     ],
 )
 def test_wrong_rules_are_one_line(call, models, flags, line):
@@ -766,7 +795,7 @@ def test_a_picture_is_named_after_its_model(call, models):
 def test_demo_learns_writes_and_says_what_is_next(call, monkeypatch):
     monkeypatch.setattr("parrotlet.cli.demo.CHARACTERS", 500)
     result = call("demo", "--minutes", "0.04")
-    assert result.status == 0 and Path("manual.safetensors").is_file()
+    assert result.status == 0 and Path("demo.safetensors").is_file()
     assert "written at temperature 0.5" in result.out and "of the words it writes occur in the manual" in result.out
     following = result.out.partition("what to type next:\n")[2].splitlines()
     assert len(following) == 3 and all(line.startswith("  parrotlet ") for line in following)

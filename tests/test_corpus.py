@@ -382,6 +382,8 @@ def test_json_records(tmp_path: Path) -> None:
     [
         ('[{"a": "b"} {"a": "c"}]', "a comma or ] is missing"),
         ('[{"a": "b"}', "cut short"),
+        ('[{"a": "b"}, ', "cut short"),
+        ("[", "cut short"),
         ('[{"a": "b"', "delimiter"),
         ('[{"a": "b"}] x', "something follows"),
         ('[{"a": b}' + " " * 100 + "]", "Expecting value"),

@@ -195,14 +195,13 @@ def test_lines_work_in_a_pipe(model, tmp_path):
     said = f"1\nand\n/undo\n+!\n\n/others\n99\n/what\n/save {kept}\n/undo\n/quit\nnever\n"
     done = in_a_pipe(model, said, "--prompt", "the cat", "--json", "-n", "3")
     assert done.returncode == 0 and not done.stderr
-    *states, draft = done.stdout.rstrip("\n").split("\n")
-    states = [json.loads(line) for line in states if line.startswith("{")]
+    *states, last = [json.loads(line) for line in done.stdout.splitlines()]
     drafts = [state["draft"] for state in states]
     first = "the cat" + states[0]["offers"][0]["text"]
     assert drafts[:6] == ["the cat", first, first + " and", first, first + "!", first + "!\n"]
     assert len(states[0]["offers"]) == 3 and states[7]["told"] == "there is no offer 99"
     assert "/undo" in states[8]["told"] and states[9]["told"] == f"saved in {kept}"
-    assert kept.read_text(encoding="utf-8") == first + "!\n" and drafts[-1] == first + "!" == draft
+    assert kept.read_text(encoding="utf-8") == first + "!\n" and drafts[-1] == first + "!" == last["draft"]
 
 
 def test_a_draft_is_kept_in_a_file(model, tmp_path):
@@ -245,6 +244,15 @@ def test_keys_work_in_a_terminal(model, tmp_path):
     terminal.type(b"q")
     assert terminal.wait() == 0
     assert kept.read_text(encoding="utf-8") == "the cat sat"
+
+
+def test_a_file_of_another_text_is_not_written_over(model, tmp_path):
+    novel = tmp_path / "novel.txt"
+    novel.write_text("the dog", encoding="utf-8")
+    done = in_a_pipe(model, "/quit\n", "-o", str(novel))
+    assert done.returncode == 2 and f"--draft {novel} goes on with its text" in done.stderr
+    assert in_a_pipe(model, "1\n", "--draft", str(novel), "-o", str(novel)).returncode == 0
+    assert novel.read_text(encoding="utf-8") == "the dog sat"
 
 
 def test_a_draft_is_never_lost(model, tmp_path):

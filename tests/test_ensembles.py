@@ -50,6 +50,12 @@ def test_the_same_vocabulary_is_averaged_token_by_token(one, two):
     )
 
 
+def test_lengths_counted_in_tokens_of_another_kind_are_not_used(one, two, others):
+    assert len(average([one, two]).texts(2, usual_lengths=True)) == 2
+    with pytest.raises(UsageError, match="does not know how long the documents were"):
+        average([others["word"], one]).texts(2, usual_lengths=True)
+
+
 def test_one_model_alone_is_itself(one):
     alone = average([one])
     text = "the cat sat on the mat."

@@ -117,15 +117,20 @@ def test_everything_in_the_golden_folder_answers(corpora, path, reader):
     folder = corpora.parent / "golden"
     if not folder.exists():
         pytest.skip("there is no golden folder beside PARROTLET_DATA")
+    answered = 0
     for weights in sorted((folder / "textgenrnn").glob("*_weights.hdf5")):
         name = weights.name.removesuffix("_weights.hdf5")
         bundle, tokens = textgenrnn_model(folder / "textgenrnn", name, reader)
         check_answers(bundle, expected(weights.with_name(f"{name}_expected.json")), tokens, path)
+        answered += 1
+    assert answered > 2
     alphabet = json.loads((folder / "keras" / "alphabet.json").read_text(encoding="utf-8"))
     for cases in sorted((folder / "keras").glob("*_expected.json")):
         for model in sorted(cases.parent.glob(cases.name.removesuffix("_expected.json") + ".*")):
             bundle = read_model(model, alphabet=alphabet, reader=reader).bundle
             check_answers(bundle, expected(cases), {token: number for number, token in enumerate(alphabet)}, path)
+            answered += 1
+    assert answered > 6
 
 
 # --- imported models live like others ---------------------------------------------------------------------------------
@@ -482,6 +487,19 @@ def test_what_does_not_fit_is_one_clear_line(given, line, reader):
     with pytest.raises(ParrotletError, match=line) as refusal:
         read_model(KERAS / "each_step.h5", reader=reader, **given)
     assert "\n" not in str(refusal.value) and len(str(refusal.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"text": "book.txt"}, "leave --text out"),
+        ({"context": 0}, "carries no state: --context must be 1 or more"),
+        ({"alphabet": list("abc")}, "--vocab and --alphabet both name the symbols"),
+    ],
+)
+def test_what_textgenrnn_has_no_use_for_is_refused(given, line, reader):
+    with pytest.raises(UsageError, match=line):
+        read_model(OLD / "word_weights.hdf5", vocab=OLD / "word_vocab.json", reader=reader, **given)
 
 
 # --- subclassed models ------------------------------------------------------------------------------------------------

@@ -164,6 +164,10 @@ def test_documents_that_are_cut_are_told():
     [
         ({"network": WINDOWS, "window": 9}, "training.window = 9 changes nothing"),
         ({"network": {"kind": "stack", "stack": [{"kind": "gru", "units": 4}]}}, "network.hidden = 16 changes nothing"),
+        ({"stem": "english"}, "tokenizer.stem = 'english' changes nothing: tokenizer.level = 'char' does not use it"),
+        ({"momentum": 0.9}, "training.momentum = 0.9 changes nothing: training.optimizer = 'muon' has none"),
+        ({"step_stages": 3}, "training.step_stages = 3 changes nothing"),
+        ({"dropout_between": 0.5}, "network.dropout_between = 0.5 changes nothing: there is one layer"),
         ({"sample_prompt": "cat", "sample_from_text": True}, "training.sample_from_text = True changes nothing"),
     ],
 )

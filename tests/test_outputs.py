@@ -160,5 +160,5 @@ def test_the_command_makes_them(tmp_path, capsys):
     assert "there is nothing to draw: '" in said.err and said.out.count("-----") >= 3  # what was written is not lost
     assert main(["generate", str(MODEL), "-o", str(tmp_path / "no" / "x.svg")]) == 1
     assert "there is no folder" in capsys.readouterr().err
-    assert main(["generate", str(MODEL), "--seed", "1", "--json", "-o", str(tmp_path / "x.svg")]) == 0
-    assert (tmp_path / "x.svg").read_text(encoding="utf-8").startswith("[")  # JSON was asked for
+    assert main(["generate", str(MODEL), "--seed", "1", "--json", "-o", str(tmp_path / "x.svg")]) == 2
+    assert "--json writes text" in capsys.readouterr().err and not (tmp_path / "x.svg").exists()

@@ -194,6 +194,8 @@ def test_nothing_to_plot_is_told(tmp_path):
             call()
     with pytest.raises(UsageError, match="temperature"):
         plots.plot_temperature(Writer(), "", [], tmp_path / "x.png")
+    with pytest.raises(UsageError, match="n must be 1 or more"):
+        plots.plot_temperature(Writer(), "", [1.0], tmp_path / "x.png", tokens=0)
     assert not list(tmp_path.iterdir())
 
 

@@ -27,6 +27,15 @@ ACTIVATIONS: dict[str, Callable[[Vector], Vector]] = {
 }
 
 
+@needs_kernel
+def test_a_small_file_opens_no_large_table():
+    """What a number brings to each sum is looked up: of many tokens and sums that is far more than the file holds."""
+    layers = ({"kind": "rnn", "units": 2048}, {"kind": "dense", "units": 1})
+    network = NetworkSettings(kind="stack", stack=layers, input="number", context=2)
+    with pytest.raises(ParrotletError, match="needs a table of 40,960,000 numbers"):
+        open_runtime(network, random_weights(network, 20_000), 20_000, "compiled")
+
+
 class Plain:
     """The logits after the last of some ids, by the definitions alone; slow."""
 

@@ -12,6 +12,7 @@ from parrotlet.learning.events import Done, Evaluated, Note, Sample, Saved, Star
 
 SETTINGS = {
     "network": {"kind": "lstm", "layers": 2, "hidden": 256},
+    "corpus": {"dialogue": False},
     "tokenizer": {"level": "char"},
     "training": {"minutes": 2.0, "epochs": None, "steps": None},
 }

@@ -283,7 +283,8 @@ def average(writers: Sequence[Writer], weights: Sequence[float] | None = None) -
     if not alike:
         tokenizer = ByteTokenizer()
     settings = first.settings.model_copy(update={"network": NetworkSettings()})
-    bundle = Bundle({}, settings, tokenizer, first.card)
+    card = first.card if alike else first.card.model_copy(update={"lengths": ()})  # those are in tokens of the first
+    bundle = Bundle({}, settings, tokenizer, card)
     runtime: Runtime = AveragedRuntime(members, shares, len(tokenizer))
     return AveragedWriter(bundle, runtime)
 

@@ -148,6 +148,7 @@ class Lines(Show):
         self._file = file
         self._told = 0.0
         self._fraction = 0.0
+        self._talks = False
 
     def say(self, line: str, style: str = "") -> None:
         print(harmless(line), file=self._file, flush=True)
@@ -156,6 +157,7 @@ class Lines(Show):
         self.say(event.text, "dim")
 
     def started(self, event: "Started") -> None:
+        self._talks = event.settings["corpus"]["dialogue"]
         self.say(sizes(event), "bold")
         if self.remark:
             self.say(self.remark, "dim")
@@ -197,7 +199,8 @@ class Lines(Show):
 
             self.say(Report.model_validate(event.report).sentence)
         if event.path and event.reason != "interrupted":
-            self.say(f"saved; write with: parrotlet generate {_quoted(event.path)}")
+            what, command = ("talk", "chat") if self._talks else ("write", "generate")
+            self.say(f"saved; {what} with: parrotlet {command} {_quoted(event.path)}")
 
 
 class Bar(Lines):

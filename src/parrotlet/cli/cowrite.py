@@ -55,6 +55,8 @@ def cowrite(
 
     if draft_file is not None and prompt:
         raise UsageError("--draft and --prompt: give one of the two")
+    if output is not None and output != draft_file and Path(output).exists():
+        raise UsageError(f"--output {output}: there is such a file already; --draft {output} goes on with its text")
     text = prompt if draft_file is None else text_of(draft_file, "--draft")
     table = Table(Draft(load(model, text, labels=labels), text), n, words, temperature, output or draft_file)
     listen()
@@ -64,23 +66,25 @@ def cowrite(
         else:
             by_lines(table, as_json)
     finally:  # whatever happened, the draft is not lost
-        keep(table)
+        keep(table, as_json)
 
 
-def keep(table: "Table") -> None:
+def keep(table: "Table", as_json: bool) -> None:
     """Save the draft where it belongs; print it where there is no such place, or it can not be written there.
 
     A file whose text did not change is left as it is.
     """
+    text = table.draft.text
+    shown = as_json_line({"draft": text}) if as_json else harmless(text)
     try:
         if table.output is not None:
-            if not (Path(table.output).is_file() and text_of(table.output, "--output") == table.draft.text):
-                save(table.draft.text, table.output)
+            if not (Path(table.output).is_file() and text_of(table.output, "--output") == text):
+                save(text, table.output)
             return
-    except ParrotletError:
-        print(harmless(table.draft.text), flush=True)
+    except (ParrotletError, OSError):
+        print(shown, flush=True)
         raise
-    print(harmless(table.draft.text), flush=True)
+    print(shown, flush=True)
 
 
 def listen() -> None:

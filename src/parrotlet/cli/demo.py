@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from parrotlet.writer import Writer
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-OUTPUT = "manual.safetensors"
+OUTPUT = "demo.safetensors"
 WORD = re.compile(r"[^\W\d_]+")
 PROMPT, CHARACTERS, SHOWN, TEMPERATURE, SEED = "The ", 4000, 600, 0.5, 1
 NEXT = f"""what to type next:

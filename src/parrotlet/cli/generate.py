@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from parrotlet.writer import Text, Writer
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
+# Rules that say how another one is applied, and which.
+NEEDED = {
+    "penalty_window": ("repetition_penalty", "presence_penalty", "frequency_penalty"),
+    "dry_length": ("dry_multiplier",),
+}
 Written = list[tuple[float, "Text"]]
 
 
@@ -79,15 +84,21 @@ def generate(
         rules["temperature_cycle"] = tuple(numbers(cycle, "--temperature-cycle"))
     if probabilities and not as_json:
         raise UsageError("--probabilities needs --json")
+    for name, needed in NEEDED.items():
+        if name in rules and not rules.keys() & set(needed):
+            flags = " or ".join("--" + each.replace("_", "-").removesuffix("-multiplier") for each in needed)
+            raise UsageError(f"--{name.replace('_', '-')} changes nothing alone: give {flags} too")
     temperatures = numbers(temperature, "--temperature")
-    make = None if output is None or as_json else made_of_texts(output)
+    if cycle is not None and len(temperatures) > 1:
+        raise UsageError("--temperature-cycle says each token's temperature: leave the list of --temperature out")
+    make = None if output is None else made_of_texts(output, as_json)
     writers = [load(model, prompt, arithmetic, labels, label_strength) for model in models or [the_model(None)]]
     shares = None if weights is None else numbers(weights, "--weights")
     if len(writers) == 1 and (shares or turns):
         raise UsageError(f"--{'weights' if shares else 'turns'} needs several models")
     if turns:
-        if as_json or n != 1 or novel or stop or output or usual_lengths or len(temperatures) > 1:
-            left_out = "-n, --json, --output, --stop, --novel and --usual-lengths"
+        if as_json or n != 1 or novel is not None or corpus or stop or output or usual_lengths or len(temperatures) > 1:
+            left_out = "-n, --json, --output, --stop, --novel, --corpus and --usual-lengths"
             raise UsageError(f"--turns writes one text on the screen: leave {left_out} out")
         say_turns(writers, prompt, turns, shares, {"length": length, "seed": seed, **rules}, temperatures[0])
         return
@@ -116,15 +127,22 @@ def generate(
     if output is None:
         say_pieces(told)
     else:
-        save("".join(told), output)
+        text = "".join(told)
+        try:
+            save(text, output)
+        except ParrotletError:
+            say_pieces([text])
+            raise
 
 
-def made_of_texts(output: str) -> "Output | None":
+def made_of_texts(output: str, as_json: bool) -> "Output | None":
     """How the file is made of texts, where it is no text itself; that it can be made is known before any is written."""
     from parrotlet.outputs import output_for
 
     make = output_for(output)
-    if make is not None and not Path(output).parent.is_dir():
+    if make is not None and as_json:
+        raise UsageError(f"--json writes text, and {output} is none: leave --json out, or name another file")
+    if not Path(output).parent.is_dir():
         raise ParrotletError(f"cannot write {output}: there is no folder {Path(output).parent}; make it first")
     if Path(output).suffix.lower() in (".png", ".svg") and find_spec("matplotlib") is None:
         raise ParrotletError("pictures need matplotlib: pip install 'parrotlet[plot]'")

@@ -40,11 +40,13 @@ def next(
     if by is not None:
         if steps is not None:
             raise UsageError("--by and --steps: give one of the two")
+        if temperature is not None or seed is not None:
+            raise UsageError(f"--by shows what is likely and draws nothing: leave --{needless(temperature)} out")
         show_by_label(likeliest_by_label(load(model, prompt), by, prompt, 5 if n is None else n, labels), as_json)
         return
     if steps is None:
         if temperature is not None or seed is not None:
-            raise UsageError(f"--{'seed' if temperature is None else 'temperature'} needs --steps")
+            raise UsageError(f"--{needless(temperature)} needs --steps")
         tokens = load(model, prompt, labels=labels).next_tokens(prompt, 10 if n is None else n)
         if as_json:
             print(to_json([{"token": token, "probability": value} for token, value in tokens]))
@@ -59,6 +61,10 @@ def next(
         return
     for line in step_lines(traced):
         print(line)
+
+
+def needless(temperature: float | None) -> str:
+    return "seed" if temperature is None else "temperature"
 
 
 def likeliest_by_label(

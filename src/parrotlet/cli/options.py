@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from parrotlet.corpus import Corpus
     from parrotlet.writer import Writer
 
-PLAIN = re.compile(r"\.(txt|text|md)(\.gz)?$", re.IGNORECASE)
 # In a corpus' notes: that the form was given.
 AS_TOLD = re.compile(r"(?<=text|line) \(as told\)")
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
@@ -94,22 +93,10 @@ def corpus_like(
     header: bool | None = None,
     labels: Sequence[str] = (),
 ) -> "Corpus":
-    """Sources read as the model's own text was: the same form, conversations as such, of a table the same column."""
-    from parrotlet.corpus import open_corpus
-    from parrotlet.settings import CorpusSettings, check
+    """Sources read as the model's own text was (see ``open_like``)."""
+    from parrotlet.corpus import open_like
 
-    learned = writer.settings.corpus
-    settings: dict[str, Any] = {
-        "labels": tuple(labels),
-        "form": form or writer.card.form,
-        "dialogue": learned.dialogue,
-        "clean": learned.clean,
-    }
-    if header is not None:
-        settings["header"] = header
-    if not learned.dialogue and not any(PLAIN.search(source) for source in sources):
-        settings |= learned.model_dump(include={"column", "template"})
-    return open_corpus(sources, check(CorpusSettings, settings, "corpus"))
+    return open_like(sources, writer.settings.corpus, form or writer.card.form, header, labels)
 
 
 def told(corpus: "Corpus", form: str | None = None) -> list[str]:

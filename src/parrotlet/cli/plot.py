@@ -37,7 +37,7 @@ def loss(
 def next(
     model: Model,
     prompt: Prompt = "",
-    n: Annotated[int, typer.Option("-n", help="how many tokens")] = 12,
+    n: Annotated[int, typer.Option("-n", min=1, help="how many tokens")] = 12,
     output: Output = None,
     as_json: AsJson = False,
 ) -> None:
@@ -54,7 +54,7 @@ def temperature(
     model: Model,
     prompt: Prompt = "",
     temperatures: Annotated[str, typer.Option("--temperature", help="which to compare")] = "0.2,0.5,1.0,1.5",
-    n: Annotated[int, typer.Option("-n", help="how many tokens")] = 8,
+    n: Annotated[int, typer.Option("-n", min=1, help="how many tokens")] = 8,
     length: Annotated[int, typer.Option(help="tokens written at each")] = 300,
     seed: Annotated[int, typer.Option(help="of the texts")] = 1,
     output: Output = None,
@@ -74,7 +74,7 @@ def steps(
     model: Model,
     prompt: Prompt = "",
     length: Annotated[int, typer.Option("--steps", help="how many tokens are written")] = 12,
-    n: Annotated[int, typer.Option("-n", help="how many of the likeliest at each step")] = 5,
+    n: Annotated[int, typer.Option("-n", min=1, help="how many of the likeliest at each step")] = 5,
     temperature: Annotated[float, typer.Option(help="of the writing; 0 greedy")] = 1.0,
     seed: Annotated[int, typer.Option(help="of the text")] = 1,
     output: Output = None,

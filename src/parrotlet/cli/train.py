@@ -9,7 +9,7 @@ import typer
 
 import parrotlet
 from parrotlet.cli.options import Header, flag, given
-from parrotlet.errors import ParrotletError
+from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.settings import CorpusSettings, NetworkSettings, TokenizerSettings, TrainingSettings, assign, flat
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -58,8 +58,13 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", help="show nothing but errors")] = False,
 ) -> int:
     """Teach a network to write like a text. Without a budget, one that suits its length is chosen and told."""
+    if as_json and quiet:
+        raise UsageError("--json and --quiet: give one of the two")
     settings = flat(given(locals(), FLAGS) | ({} if header is None else {"header": header}))
+    flags = {f"{section}.{name}" for section, values in settings.items() for name in values}
     for assignment in assignments or []:
+        if (name := assignment.partition("=")[0].strip()) in flags:
+            raise UsageError(f"{name} is given twice: by a flag, and by --set {assignment!r}")
         assign(settings, assignment)
     from parrotlet.show import recipe_sources, run_training
 

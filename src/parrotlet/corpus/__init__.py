@@ -11,9 +11,10 @@ from parrotlet.corpus.documents import PIECE, Corpus, Document, LeftOut, Reading
 from parrotlet.corpus.encodings import NotText
 from parrotlet.corpus.named import MANUAL, NAMED, NamedCorpus, fetch, manual
 from parrotlet.corpus.readers import READERS, Reader, kind_of
+from parrotlet.corpus.records import no_table
 from parrotlet.corpus.sources import Source, find
 from parrotlet.errors import UsageError
-from parrotlet.settings import CorpusSettings
+from parrotlet.settings import CorpusSettings, check
 
 __all__ = [
     "MANUAL",
@@ -26,19 +27,25 @@ __all__ = [
     "Reader",
     "from_texts",
     "open_corpus",
+    "open_like",
 ]
 
 
+PLAIN = {".txt", ".text", ".md"}
 Looked = tuple[Source | None, Reading]  # a plain file and how it would be read, or a reading that stands
 
 
 def open_corpus(
-    sources: Sequence[str | os.PathLike[str]] | str | os.PathLike[str], settings: CorpusSettings | None = None
+    sources: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+    settings: CorpusSettings | None = None,
+    *,
+    plain: CorpusSettings | None = None,
 ) -> Corpus:
     """Looks at each source (its kind, encoding, form, columns) and returns the Corpus that will read them.
 
     A name that is no path may be a key of NAMED or "manual". Files found in a folder or by a pattern that are binary
-    or empty are passed by and told. Raises ParrotletError for what can not be read, UsageError for a wrong setting.
+    or empty are passed by and told. ``plain``: other settings, of plain text files. Raises ParrotletError for what can
+    not be read, UsageError for a wrong setting.
     """
     wanted = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
     if not wanted:
@@ -47,7 +54,7 @@ def open_corpus(
     looked_at: list[Looked] = []
     passed_by: list[str] = []
     for one in wanted:
-        looked_at += _look(os.fspath(one), settings, passed_by)
+        looked_at += _look(os.fspath(one), settings, plain or settings, passed_by)
     readings = _same_form(looked_at, settings)
     form = _agree(readings)
     name = Path(os.fspath(wanted[0])).name or os.fspath(wanted[0])
@@ -58,11 +65,32 @@ def open_corpus(
     return Corpus(readings, name, form, passed_by)
 
 
-def _look(word: str, settings: CorpusSettings, passed_by: list[str]) -> list[Looked]:
+def open_like(
+    sources: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+    learned: CorpusSettings,
+    form: str,
+    header: bool | None = None,
+    labels: Sequence[str] = (),
+) -> Corpus:
+    """Sources read as the text was that a model learned from: the same form, conversations as such, of a table the same
+    column. A plain text has no columns, whatever the table had.
+
+    ``form``: what "auto" was found to be, or another; ``header``, ``labels``: of these sources.
+    """
+    given = learned.model_dump(exclude_defaults=True, exclude={"labels", "position"}) | {"form": form}
+    given |= {"labels": tuple(labels)} if labels else {}
+    of_tables = {"column", "template", "header"} if learned.column or learned.template else set()
+    plain = {name: value for name, value in given.items() if name not in of_tables}
+    own = {} if header is None else {"header": header}
+    tables, plain_texts = (check(CorpusSettings, each | own, "corpus") for each in (given, plain))
+    return open_corpus(sources, tables, plain=plain_texts)
+
+
+def _look(word: str, settings: CorpusSettings, plain: CorpusSettings, passed_by: list[str]) -> list[Looked]:
     """What a word names, each looked at; the Source only of what may be read in another form."""
     path_exists = os.path.exists(os.path.expanduser(word))
     if word == MANUAL and not path_exists:
-        return [(None, _manual(settings))]
+        return [(None, _manual(plain))]
     if word in NAMED and not path_exists:
         own = NAMED[word].settings
         given = {field: getattr(settings, field) for field in settings.model_fields_set}
@@ -70,9 +98,10 @@ def _look(word: str, settings: CorpusSettings, passed_by: list[str]) -> list[Loo
     found = find(word, [*NAMED, MANUAL])
     readings: list[Looked] = []
     for source in found:
+        own = plain if source.suffix in PLAIN else settings
         try:
-            plain = not settings.dialogue and kind_of(source, settings) == "text"
-            readings.append((source if plain else None, _looked_at(source, settings)))
+            as_text = not own.dialogue and kind_of(source, own) == "text"
+            readings.append((source if as_text else None, _looked_at(source, own)))
         except NotText as error:
             if len(found) == 1:
                 raise
@@ -110,6 +139,7 @@ def _agree(readings: Sequence[Reading]) -> Shape:
 
 
 def _manual(settings: CorpusSettings) -> Reading:
+    no_table(MANUAL, settings)
     text = manual()
     form: Shape = "lines" if settings.form == "lines" else "text"
     note = f"{MANUAL}: the language manual of this Python, {len(text):,} characters"

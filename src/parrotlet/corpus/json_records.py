@@ -49,19 +49,25 @@ def values(name: str, blocks: Iterator[str], array_allowed: bool = True) -> Iter
     Raises ParrotletError with the record's number and the place of what is wrong.
     """
     text = _Text(name, blocks)
-    array = text.next_character() == "[" and array_allowed
-    if array:
-        text.take()
-        if text.next_character() == "]":
-            text.take()
+    if text.next_character() == "[" and array_allowed:
+        yield from _elements(text)
+        return
     while text.next_character():
         yield text.value()
-        if not array:
-            continue
+
+
+def _elements(text: "_Text") -> Iterator[object]:
+    """Those of an array, which must be whole and stand alone."""
+    text.take()
+    mark = text.next_character()
+    if mark == "]":
+        text.take()
+    while mark != "]":
+        if not text.next_character():
+            raise text.wrong("the array is cut short")
+        yield text.value()
         mark = text.take()
-        if mark == "]":
-            break
-        if mark != ",":
+        if mark not in ("]", ","):
             raise text.wrong("a comma or ] is missing" if mark else "the array is cut short")
     if text.next_character():
         raise text.wrong("something follows the array")

@@ -82,6 +82,8 @@ class Chooser:
         if wanted.isascii() and wanted.isdigit() and 0 < int(wanted) <= len(self._fields):
             return self._fields[int(wanted) - 1]
         hint = nearest(wanted, self._fields) if len(self._fields) <= 30 else _some(self._fields)
+        if self._fields == ["1"]:
+            hint = "it is no table (.csv, .tsv, .json, .jsonl, .parquet), or one of a single column without a header"
         raise UsageError(f"{setting} {wanted!r}: {self._name} has no such field; {hint}")
 
     def _parse(self, template: str) -> list[tuple[str, str | None]]:
@@ -111,6 +113,13 @@ class Chooser:
             return sum(len(value) for value in values if not value.startswith(("http:", "https:")))
 
         return max(left, key=length)
+
+
+def no_table(name: str, settings: CorpusSettings) -> None:
+    """Raises UsageError where columns are asked of what has none."""
+    for setting in ("column", "template", "labels"):
+        if value := getattr(settings, setting):
+            raise UsageError(f"{setting} = {value!r}: {name} is no table; leave it out")
 
 
 def as_text(value: object) -> str | None:

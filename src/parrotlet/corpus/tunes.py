@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from parrotlet.corpus.documents import Document, LeftOut, Reading, whole
 from parrotlet.corpus.encodings import decoded_lines, detect
+from parrotlet.corpus.records import no_table
 from parrotlet.corpus.sources import Source
 from parrotlet.settings import CorpusSettings
 
@@ -19,6 +20,7 @@ LONGEST = 100_000  # characters of a tune: more is no tune
 
 def read_abc(source: Source, settings: CorpusSettings) -> Reading:
     """Tunes without their number, comments, sources and words; lines that a backslash joins are one."""
+    no_table(source.name, settings)
     encoding = detect(source.name, source.open, settings.encoding)
 
     def read(left_out: LeftOut) -> Iterator[Document]:

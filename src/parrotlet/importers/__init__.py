@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from parrotlet.errors import ParrotletError
+from parrotlet.errors import ParrotletError, UsageError
 
 if TYPE_CHECKING:
     from parrotlet.bundle import Bundle
@@ -73,8 +73,13 @@ def read_model(path: Path, *, reader: "Reader | None" = None, **given: Any) -> "
         given["config_name"] = os.fspath(config)
         config = read_json(config)
     layers = stored_layers(archive)
+    if vocab is not None and alphabet is not None:
+        raise UsageError("--vocab and --alphabet both name the symbols: give one of the two")
     if is_textgenrnn(layers):
-        given.pop("text", None)
+        if given.pop("text", None) is not None:
+            raise UsageError(f"{path} is of textgenrnn, whose symbols are those of --vocab: leave --text out")
+        if given.get("context") == 0:
+            raise UsageError(f"{path} is of textgenrnn, whose network carries no state: --context must be 1 or more")
         return import_textgenrnn(archive, layers, alphabet if vocab is None else vocab, config, **given)
     return import_keras(
         archive, layers, Given(alphabet=vocab if alphabet is None else alphabet, config=config, **given)

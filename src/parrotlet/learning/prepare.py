@@ -36,7 +36,7 @@ from parrotlet.learning.plan import plan, sensible_minutes
 from parrotlet.learning.remarks import without_effect
 from parrotlet.networks import Network, build_network
 from parrotlet.runtime.shapes import ENTERED, expected_shapes, label_table, state_shape
-from parrotlet.settings import NetworkSettings, Settings, TokenizerSettings, parse_settings
+from parrotlet.settings import NetworkSettings, Section, Settings, TokenizerSettings, check, parse_settings
 from parrotlet.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 from parrotlet.writer import Writer
 
@@ -175,6 +175,9 @@ def _check(settings: Settings, corpus: Corpus) -> list[str]:
     check_batches(settings, corpus.form)
     first = next(corpus.documents(), None)
     labels = list(settings.corpus.labels or (first.labels if first is not None else ()))
+    if labels and first is not None and not first.labels:
+        why = "one long text has none: leave form = 'text' out" if corpus.form == "text" else f"{corpus.name} has none"
+        raise UsageError(f"corpus.labels = {labels!r}: {why}")
     network = settings.network
     if settings.corpus.position and network.attention:
         raise UsageError("corpus.position does not go with network.attention: leave it out")
@@ -208,17 +211,15 @@ def _with_model(settings: Settings, model: Settings) -> Settings:
 
     What learned conversations reads conversations, unless told otherwise.
     """
-    network = {**model.network.model_dump(), **settings.network.model_dump(exclude_unset=True)}
-    tokenizer = {**model.tokenizer.model_dump(), **settings.tokenizer.model_dump(exclude_unset=True)}
-    both = {"network": NetworkSettings(**network), "tokenizer": TokenizerSettings(**tokenizer)}
-    for section, wanted in both.items():
-        given = getattr(model, section)
-        for name in type(wanted).model_fields:
-            value = getattr(wanted, name)
-            if value != getattr(given, name) and not name.startswith("dropout") and name not in ("size", "min_count"):
-                raise UsageError(
-                    f"{section}.{name} = {value!r} cannot be changed: the model has {getattr(given, name)!r}"
-                )
+    both: dict[str, Section] = {}
+    for section, kind in (("network", NetworkSettings), ("tokenizer", TokenizerSettings)):
+        given, known = getattr(settings, section), getattr(model, section)
+        for name in kind.model_fields:  # in their order, which a set has not
+            value, before = getattr(given, name), getattr(known, name)
+            changed = name in given.model_fields_set and value != before
+            if changed and not name.startswith("dropout") and name not in ("size", "min_count"):
+                raise UsageError(f"{section}.{name} = {value!r} cannot be changed: the model has {before!r}")
+        both[section] = check(kind, {**known.model_dump(), **given.model_dump(exclude_unset=True)}, section)
     dialogue = settings.corpus.dialogue or (
         model.corpus.dialogue and "dialogue" not in settings.corpus.model_fields_set
     )

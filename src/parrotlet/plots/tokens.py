@@ -84,6 +84,8 @@ def heated(probabilities: Sequence[float], temperature: float) -> list[float]:
 
 def _token_bars(axes: Any, tokens: Sequence[str], values: Sequence[float], colour: Any, size: float) -> None:
     """Horizontal bars, the first on top, each with its token before it and its share behind it."""
+    if not tokens:
+        raise UsageError("there is no token to show: n must be 1 or more")
     places = list(range(len(tokens)))
     axes.barh(places, values, color=colour, height=0.72)
     axes.set_yticks(places, [label(token) for token in tokens], fontsize=size + 1, color=INK)

@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from parrotlet.bundle import Bundle, load_bundle
-from parrotlet.corpus import Corpus, Document, open_corpus
+from parrotlet.corpus import Corpus, Document, open_like
 from parrotlet.dataset import encode_corpus, split
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.report.card import Report
 from parrotlet.report.material import Material, gather
 from parrotlet.report.measure import CHARACTERS, make_report
-from parrotlet.settings import CorpusSettings, check
 from parrotlet.writer import Writer, load
 
 PathName = str | os.PathLike[str]
@@ -53,8 +52,7 @@ def as_trained(writer: Writer, sources: Sources) -> Corpus:
     """Sources read as those were that the model was trained on."""
     if isinstance(sources, Corpus):
         return sources
-    settings = writer.settings.corpus.model_dump(exclude_defaults=True, exclude={"labels"})
-    return open_corpus(sources, check(CorpusSettings, settings | {"form": writer.card.form}))
+    return open_like(sources, writer.settings.corpus, writer.card.form)
 
 
 def _material(writer: Writer, corpus: Corpus, folder: Path) -> Material:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from parrotlet.errors import ParrotletError
 from parrotlet.runtime.arithmetic import Arithmetic, Floats
 from parrotlet.runtime.cells import direction_weights
 from parrotlet.runtime.matrices import ALIGNMENT, Matrix, aligned, copied, one_after_the_other, packed, padded_to_unit
@@ -164,6 +165,11 @@ class PackedNetwork:
         width = layer.numbers["sums"] * len(inputs)
         ids = self._vocabulary + self._network.padded
         small = ids * width <= LARGEST_TABLE and ids * width * self._raw <= LARGEST_FOLD
+        if self._network.input == "number" and ids * width > LARGEST_TABLE:  # a small file would take much memory
+            raise ParrotletError(
+                f"network.input = 'number' with {self._vocabulary:,} tokens and {width:,} sums of a layer needs a "
+                f"table of {ids * width:,} numbers; {LARGEST_TABLE:,} are the most"
+            )
         if len(self.layers) == 1 and (small or self._network.input != "learned"):
             sums = [self._sums_of_ids(weight) for weight in inputs]
             biases = [way.pop("input_bias") for way in layer.directions]
