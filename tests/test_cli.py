@@ -344,6 +344,7 @@ def other_safetensors():
         (["book.txt", "--network", "lsmt"], 2, "network.kind = 'lsmt' is not known: did you mean 'lstm'?"),
         (["book.txt", "--level", "wrod"], 2, "did you mean 'word'?"),
         (["book.txt", "--form", "line"], 2, "did you mean 'lines'?"),
+        (["book.txt", "--set", "corpus.clean=links"], 2, 'it takes a list, such as ["links"]'),
         (["book.txt", "--hidden", "0"], 2, "network.hidden = 0 is not allowed"),
         (["book.txt", "--steps", "0"], 2, "training.steps = 0 is not allowed"),
         (["book.txt", "--minutes", "nan"], 2, "training.minutes"),
@@ -770,6 +771,9 @@ def test_every_setting_is_listed_and_a_wrong_name_is_told_the_nearest(call):
     assert set(listed) == {f"{name}.{field}" for name, section in SECTIONS.items() for field in section.model_fields}
     assert all(each["about"] for each in listed.values())
     assert listed["network.kind"]["default"] == "lstm"
+    assert (
+        listed["training.optimizer"]["choices"][0] == "muon" and "adamw" in call("settings", "training.optimizer").out
+    )
     found = call("settings", "tempera").out
     assert "temperature" in found and all("tempera" in line for line in found.splitlines() if not line.startswith(" "))
     result = call("settings", "lerning_rate")

@@ -174,7 +174,7 @@ def test_a_long_text_of_turns_is_as_long_as_asked():
         (lambda one, text: average([one, one], [1]), "weights: 1 were given for 2 models"),
         (lambda one, text: average([one], [0]), "weights: they must be more than 0 in all"),
         (lambda one, text: average([one], [-1]), "weights: each must be a number from 0 on, not -1"),
-        (lambda one, text: average([one, text]), "one of the models writes one long text and another short documents"),
+        (lambda one, text: average([one, text]), "another short documents: they do not average, but write in turns"),
         (lambda one, text: in_turns([one], turn="wrod"), "turn 'wrod' is not known: did you mean 'word'"),
         (lambda one, text: in_turns([one], seed=-1), "seed must be a whole number from 0"),
         (lambda one, text: in_turns([one], temperature=-1), "temperature"),

@@ -277,7 +277,9 @@ def average(writers: Sequence[Writer], weights: Sequence[float] | None = None) -
     first = writers[0]
     forms = {writer.card.form for writer in writers}
     if len(forms) > 1:
-        raise UsageError("one of the models writes one long text and another short documents: they do not average")
+        raise UsageError(
+            "one of the models writes a long text and another short documents: they do not average, but write in turns"
+        )
     tokenizer, alike = first.tokenizer, len({str(writer.tokenizer.to_json()) for writer in writers}) == 1
     members: list[Member] = [Alike(writer) if alike else ByBytes(writer) for writer in writers]
     if not alike:

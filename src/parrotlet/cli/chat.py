@@ -29,7 +29,10 @@ def chat(
     seed: Annotated[int | None, typer.Option(help="the same seed and words give the same replies [random]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object for each reply")] = False,
 ) -> None:
-    """Talk with a model that was trained on conversations (parrotlet train TALK --recipe chat)."""
+    """Talk with a model that was trained on conversations (parrotlet train TALK --recipe chat).
+
+    /forget begins anew, /quit ends.
+    """
     from parrotlet.chatting import Chat
     from parrotlet.corpus.dialogues import ANSWERED, ASKED
 

@@ -49,7 +49,8 @@ def cowrite(
     """Write together with a model.
 
     It offers the likeliest ways to go on, by whole words. In a terminal one key does one thing; where the input is a
-    pipe or a file, one line does. At the end the draft is printed, or saved with --output.
+    pipe or a file, one line does: a number takes an offer, /others, /undo, /save FILE and /quit do what they say, and
+    any other line is typed. At the end the draft is printed, or saved with --output.
     """
     from parrotlet.cowriting import Draft
 

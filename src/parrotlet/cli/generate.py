@@ -64,7 +64,7 @@ def generate(
         str | None,
         typer.Option(
             metavar="word|sentence|line",
-            help="several models write in turns, --length then counts characters [on average]",
+            help="several models write in turns [they average instead]; --length then counts characters",
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="the same seed writes the same text [random]")] = None,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LONGEST = 20_000  # characters of a text on a map
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Pictures, as PNG or SVG by the suffix.")
-Output = Annotated[str | None, typer.Option("--output", "-o", help="the picture [MODEL-what.png]")]
+Output = Annotated[str | None, typer.Option("--output", "-o", help="the picture [MODEL-next.png, and so on]")]
 Prompt = Annotated[str, typer.Option(help="what stands before")]
 
 

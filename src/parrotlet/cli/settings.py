@@ -1,7 +1,7 @@
 """Nothing, or a part of a name, comes in; every setting with its default and its help goes out."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
@@ -20,10 +20,11 @@ def settings(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Every setting of train: --set SECTION.NAME=VALUE, or a TOML file for --recipe."""
+    """Every setting of train, its default in brackets: --set SECTION.NAME=VALUE, or a TOML file for --recipe."""
     listed = {
         f"{section}.{field}": {
             "default": about.get_default(call_default_factory=True),
+            "choices": choices(about.annotation),
             "about": about.description or "",
         }
         for section, model in SECTIONS.items()
@@ -37,3 +38,12 @@ def settings(
         return
     for key, each in chosen.items():
         print(f"{key} [{json.dumps(each['default'])}]\n    {each['about']}")
+        if each["choices"]:
+            print(f"    {', '.join(map(str, each['choices']))}")
+
+
+def choices(annotation: Any) -> list[Any]:
+    """What a setting, or each member of its list, may be, where that is a choice."""
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    return [choice for part in get_args(annotation) for choice in choices(part)]

@@ -79,7 +79,8 @@ class Told(Lines):
         self._save_epochs = every(lesson.options, "save_epochs")
 
     def note(self, event: "Note") -> None:
-        tell(event.text)
+        if f"{self._output.stem}-" not in event.text:  # of files in a folder that does not outlive the run
+            tell(event.text)
 
     def started(self, event: "Started") -> None:
         self._nats = math.log(2) * event.characters / max(1, event.tokens)  # of a token, in a bit per character

@@ -78,7 +78,7 @@ def detect(name: str, open_source: Open, wanted: str | None = None) -> Encoding:
         if _controls(head.decode("utf-8", "ignore")) > 0.1:
             raise _binary(name, signature)
         if regex.search(rb"\x1b\$[@B]", head):
-            return Encoding("iso2022_jp", 0, "iso2022_jp (guessed; encoding overrides)")
+            return Encoding("iso2022_jp", 0, "iso2022_jp (guessed; --encoding decides)")
         return Encoding("utf-8", 0, "utf-8")
     return _legacy(name, sample, signature)
 
@@ -183,7 +183,7 @@ def _wide(name: str, head: bytes, signature: str | None) -> Encoding:
             best, best_share = codec, share
     if best is None or signature is not None:
         raise _binary(name, signature)
-    return Encoding(best, 0, f"{best} (guessed; encoding overrides)")
+    return Encoding(best, 0, f"{best} (guessed; --encoding decides)")
 
 
 def _first_that_is_not_utf8(name: str, open_source: Open) -> bytes | None:
@@ -230,7 +230,7 @@ def _legacy(name: str, sample: bytes, signature: str | None) -> Encoding:
         best = _second_opinion(sample) or ""
     if not best:
         raise ParrotletError(f"{name}: its encoding can not be told; name it (--encoding cp1252)")
-    return Encoding(best, 0, f"{best} (guessed; encoding overrides)")
+    return Encoding(best, 0, f"{best} (guessed; --encoding decides)")
 
 
 def _plausibility(codec: str, sample: bytes) -> float:

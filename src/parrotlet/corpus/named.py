@@ -151,7 +151,7 @@ def _cached(name: str, corpus: NamedCorpus) -> Path:
             corpus.url, f"sha256:{corpus.sha256}", fname=f"{name}.txt", path=folder, downloader=fetcher
         )
     except ParrotletError as error:
-        raise ParrotletError(f"corpus {name!r} is not on this machine and {error}") from None
+        raise ParrotletError(f"corpus {name!r} is not on this machine, and {error}") from None
     except ValueError:
         raise ParrotletError(f"corpus {name!r}: {corpus.url} sends another text than expected (sha256)") from None
     except OSError as error:

@@ -42,7 +42,7 @@ class Chooser:
             self.told = f"text from {self._parts[0][1]!r}"
         else:
             self._parts = [("", self._guess(samples))]
-            others = "" if len(self._fields) == 1 else f" (of {_some(self._fields)}; column or template overrides)"
+            others = "" if len(self._fields) == 1 else f" (of {_some(self._fields)}; --column or --template decides)"
             self.told = f"text from {self._parts[0][1]!r}{others}"
         if self._labels:
             self.told += f", labels from {_some(self._labels)}"

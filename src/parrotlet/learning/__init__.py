@@ -101,7 +101,9 @@ def training(
             if resume and target is not None and folder.exists:
                 prepared = take_up(folder)
                 if prepared is None:
-                    advice = f"{target} is finished already; to train it on, start a new run --from it"
+                    advice = (
+                        f"{target} is finished already; to train it on, give it to a new run: --from {target} -o OTHER"
+                    )
                     yield Done("nothing to do", 0, 0.0, 0.0, None, str(target), advice)
                     run.bundle = load_bundle(target)
                     return

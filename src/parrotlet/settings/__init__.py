@@ -1,5 +1,6 @@
 """Every setting of a model and its training: one schema for Python, the command line, TOML files and model files."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -188,6 +189,8 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
         return f"{name} = {first['input']!r} is not known: {nearest(str(first['input']), choices)}"
     if first["type"] == "value_error":
         return f"{name + ': ' if name else ''}{message}"
+    if first["type"] == "tuple_type":
+        return f"{name} = {first['input']!r} is not allowed: it takes a list, such as {json.dumps([first['input']])}"
     return f"{name} = {first['input']!r} is not allowed: {message[0].lower() + message[1:]}"
 
 
