@@ -31,6 +31,7 @@ def recorded(tmp_path, monkeypatch):
     ]  # fmt: skip
     records = [
         {"processor": where, "name": name, "corpus": corpus, "minutes": 1.0, "seed": seed, "set": [], "bits": bits}
+        | ({"defaults": study.DEFAULTS} if where == "new" else {})  # the old are older than that
         for where, name, corpus, seed, bits in figures
     ]
     study.RECORDS.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
@@ -45,6 +46,25 @@ def test_a_candidate_is_compared_with_the_usual_of_the_same_processor(recorded):
     lines = study.table(1.0).splitlines()
     assert lines[2].startswith("| gru-256 | -0.100 | -0.050 |") and "kjv, new: usual 1.850" in lines
     assert study.figures(3.0) == {}
+
+
+def test_a_candidate_is_compared_with_the_usual_of_its_day(recorded, monkeypatch):
+    monkeypatch.setattr(study, "DEFAULTS", study.DEFAULTS + 1)
+    with study.RECORDS.open("a", encoding="utf-8") as file:
+        for name, bits in (("usual", 1.5), ("rnn-256", 1.7)):
+            cell = {
+                "processor": "new",
+                "name": name,
+                "corpus": "kjv",
+                "minutes": 1.0,
+                "seed": 0,
+                "set": [],
+                "bits": bits,
+            }
+            file.write(json.dumps({**cell, "defaults": study.DEFAULTS}) + "\n")
+    rows = study.figures(1.0)
+    assert rows["rnn-256"] == pytest.approx({"kjv": 0.2}) and rows["gru-256"]["kjv"] == pytest.approx(-0.05)
+    assert study.table(1.0).splitlines()[-1] == "kjv, new: usual 1.500"
 
 
 def test_what_was_recorded_here_is_not_measured_again(recorded, monkeypatch, capsys):

@@ -36,6 +36,7 @@ STUDIED = ("tinyshakespeare", "nietzsche", "kjv")  # the others only judge the c
 RECORDS = Path(__file__).parent / "records.jsonl"
 PACES = Path(__file__).parent / "paces.json"
 USUAL = "usual"
+DEFAULTS = 2  # how often the usual was changed after what the study found, from 1; each is compared with its own
 Record = dict[str, Any]
 
 
@@ -100,11 +101,12 @@ def cells(chosen: argparse.Namespace) -> Iterator[Record]:
         for corpus in chosen.corpora:
             for seed in range(chosen.seeds):
                 cell = {"name": name, "corpus": corpus, "minutes": chosen.minutes, "seed": seed, "set": chosen.set}
-                yield {"processor": chosen.processor, **cell}
+                yield {"processor": chosen.processor, "defaults": DEFAULTS, **cell}
 
 
 def cell_of(record: Record) -> Record:
-    return {name: record[name] for name in ("processor", "name", "corpus", "minutes", "seed", "set")}
+    names = ("processor", "defaults", "name", "corpus", "minutes", "seed", "set")
+    return {name: record[name] for name in names}
 
 
 def pace_of(cell: Record, given: Task) -> str:
@@ -155,22 +157,22 @@ def is_usual(given: Task) -> bool:
 
 
 def records() -> list[Record]:
-    return [json.loads(line) for line in RECORDS.read_text(encoding="utf-8").splitlines()]
+    return [{"defaults": 1, **json.loads(line)} for line in RECORDS.read_text(encoding="utf-8").splitlines()]
 
 
 def figures(minutes: float) -> dict[str, dict[str, float]]:
     """What was recorded for a budget: candidate → corpus → bits per character more than the usual's.
 
-    Of seeds the median. Each is compared with the usual on the same kind of processor, and only so: what a minute is
-    worth differs between them.
+    Of seeds the median. Each is compared with the usual of its day on the same kind of processor, and only so: what a
+    minute is worth differs between them. What was found here, and last, counts.
     """
-    found: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[tuple[str, int, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for record in records():
         if record["minutes"] == minutes:
             name = " ".join([record["name"], *record["set"]])
-            found[record["processor"], record["corpus"]][name].append(record["bits"])
+            found[record["processor"], record["defaults"], record["corpus"]][name].append(record["bits"])
     rows: dict[str, dict[str, float]] = defaultdict(dict)
-    for (_, corpus), row in sorted(found.items(), key=lambda each: each[0][0] == processor()):  # this one's count
+    for (_, _, corpus), row in sorted(found.items(), key=lambda each: (each[0][0] == processor(), each[0][1])):
         if USUAL in row:
             for name, bits in row.items():
                 rows[name][corpus] = median(bits) - median(row[USUAL])
@@ -202,9 +204,10 @@ def table(minutes: float) -> str:
 
 
 def usual_figures(minutes: float) -> list[str]:
-    """Lines that tell what the usual reached, corpus by corpus, on each kind of processor."""
+    """Lines that tell what the usual of today reached, corpus by corpus, on each kind of processor."""
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for record in records():
-        if record["minutes"] == minutes and record["name"] == USUAL and not record["set"]:
+        today = record["defaults"] == DEFAULTS
+        if today and record["minutes"] == minutes and record["name"] == USUAL and not record["set"]:
             found[record["processor"], record["corpus"]].append(record["bits"])
     return [f"{corpus}, {where}: usual {median(bits):.3f}" for (where, corpus), bits in found.items()]

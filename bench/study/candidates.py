@@ -85,6 +85,7 @@ CANDIDATES: dict[str, Candidate] = {
     "rate-0.015": Candidate("optimizer", training={"learning_rate": 1.5e-2}),
     "rate-0.03": Candidate("optimizer", training={"learning_rate": 3e-2}),
     "rate-0.045": Candidate("optimizer", training={"learning_rate": 4.5e-2}),
+    "rate-0.035": Candidate("optimizer", training={"learning_rate": 3.5e-2}),
     "rate-0.06": Candidate("optimizer", training={"learning_rate": 6e-2}),
     "rate-0.09": Candidate("optimizer", training={"learning_rate": 9e-2}),
     "rate-0.12": Candidate("optimizer", training={"learning_rate": 0.12}),

@@ -26,7 +26,7 @@ ROWS = 64  # of a batch, at most
 WINDOWS_AT_ONCE = 256  # rows of networks that read windows, with one target each (textgenrnn's)
 FINE_TUNING_RATE, FINE_TUNING_DECAY = 0.2, 0.05  # times the rate from nothing; of Muon (LOG.md, 2026-11-21)
 WINDOWS_OPTIMIZER = "adamw"
-MUON_RATE = 3.5e-2  # whatever the size (LOG.md, 2026-11-20)
+MUON_RATE, LSTM_MUON_RATE = 3.5e-2, 6e-2  # whatever the size (LOG.md, 2026-11-22)
 RATE, WINDOWS_RATE = 8e-3, 6e-3  # of other optimizers, with 512 units (LOG.md, 2026-11-21)
 DECAY, LEAST_DECAY, MOST_DECAY = 0.14, 0.1, 0.5  # of Muon: with a weight for each token; least; most
 CONVOLUTIONS = 6  # layers, each looking back twice as far: 64 tokens
@@ -83,7 +83,7 @@ def plan(
     if "optimizer" not in chosen and network.context:
         training = training.model_copy(update={"optimizer": WINDOWS_OPTIMIZER})
     if "learning_rate" not in chosen:
-        rate = _peak_rate(network, training) * FINE_TUNING_RATE**known
+        rate = _peak_rate(network, training, known) * FINE_TUNING_RATE**known
         training = training.model_copy(update={"learning_rate": float(f"{rate:.2g}")})
     if training.epochs is not None:
         readings = training.epochs
@@ -108,7 +108,7 @@ def plan(
 
 def _share_of_peak(network: NetworkSettings, training: TrainingSettings) -> float:
     device = choose_device(training.device)
-    compiled = arithmetic(device, choose_precision(training.precision, device), SIZES[0]) is not None
+    compiled = arithmetic(device, choose_precision(training.precision, device), network.hidden) is not None
     return (COMPILED_SHARE if compiled else {}).get(network.kind, SHARE_OF_PEAK[network.kind])
 
 
@@ -135,13 +135,17 @@ def _batch(tokens: int, window: int) -> int:
     return min(ROWS, max(16, 8 * round(tokens / (100 * window) / 8)))
 
 
-def _peak_rate(network: NetworkSettings, training: TrainingSettings) -> float:
-    """Smaller batches and deeper networks want smaller steps, and larger ones but with Muon, which sees to that."""
+def _peak_rate(network: NetworkSettings, training: TrainingSettings, known: float) -> float:
+    """Smaller batches and deeper networks want smaller steps, and larger ones but with Muon, which sees to that.
+
+    With Muon an LSTM takes large steps, but for what it already knows.
+    """
     layers = layers_of(network, 1)
     depth = 1 if network.attention else len(layers) or network.layers  # attention sees every layer itself
     rate: float = (training.batch / (WINDOWS_AT_ONCE if network.context else ROWS)) ** 0.25 / depth**0.5
     if training.optimizer == "muon":
-        return MUON_RATE * rate
+        larger: float = LSTM_MUON_RATE / MUON_RATE if network.kind == "lstm" else 1.0
+        return float(MUON_RATE * larger ** (1 - known) * rate)
     widest = max((layer.settings.units for layer in layers), default=network.hidden)
     return (WINDOWS_RATE if network.context else RATE) * math.sqrt(512 / widest) * rate
 
