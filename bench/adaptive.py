@@ -139,7 +139,7 @@ def at_once(output: nn.Linear, features: Tensor, targets: Tensor) -> Tensor:
 
 
 def by_rows(output: nn.Linear, features: Tensor, targets: Tensor) -> Tensor:
-    return summed_cross_entropy(features, output, targets, IGNORED, torch.bfloat16)
+    return summed_cross_entropy(features, output, targets, torch.bfloat16)
 
 
 def adaptive(output: nn.AdaptiveLogSoftmaxWithLoss, features: Tensor, targets: Tensor) -> Tensor:

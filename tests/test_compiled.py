@@ -1,11 +1,13 @@
 """Compiled layers and losses against torch's own sums, in every arithmetic that this processor has."""
 
+import time
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from parrotlet.networks import compiled  # noqa: E402
-from parrotlet.networks.compiled.library import AVX2, AVX512, BFLOAT16, LANES, library  # noqa: E402
+from parrotlet.networks.compiled.library import AVX2, AVX512, BFLOAT16, LANES, library, on_threads  # noqa: E402
 from parrotlet.networks.layers import LookedUp, run_layer  # noqa: E402
 
 KERNEL = library()
@@ -121,6 +123,26 @@ def test_rows_do_not_mix_and_threads_do_not_matter(kind):
         for count in (1, 3):
             torch.set_num_threads(count)
             assert torch.equal(compiled.run_recurrent(kind, False, *made.values(), begin)[0], whole)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_an_interrupt_waits_for_the_other_threads():
+    """They read and write what the caller holds, and would free."""
+    threads, ended = torch.get_num_threads(), []
+
+    def work(first, last, part):
+        if part == 0:
+            raise KeyboardInterrupt
+        time.sleep(0.2)
+        ended.append(part)
+        return 0
+
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            on_threads(8, work)
+        assert ended == [1]
     finally:
         torch.set_num_threads(threads)
 

@@ -176,6 +176,13 @@ def test_what_changes_nothing_is_told(settings, told):
     assert any(told in event.text for event in events if event.event == "note")
 
 
+def test_what_is_decided_later_makes_a_setting_matter():
+    """A convolution gets its layers from the plan: what is dropped between them changes something."""
+    kind = {"kind": "convolution", "dropout_between": 0.1, "hidden": 8}
+    _, events = run(short_texts(), steps=1, network=kind)
+    assert not any("dropout_between" in event.text for event in events if event.event == "note")
+
+
 def test_a_rate_by_epoch_changes_between_epochs_only():
     _, events = run(short_texts(), epochs=3, evaluations=6, schedule="linear", final_rate=0.0, rate_by_epoch=True)
     rates = [event.learning_rate for event in events if isinstance(event, Evaluated)]

@@ -16,7 +16,7 @@ def test_it_equals_cross_entropy_over_all_logits(monkeypatch, size, at_once):
     output = torch.nn.Linear(12, size)
     targets = torch.randint(0, size, (200,))
     targets[::5] = -1
-    ours = loss.summed_cross_entropy(hidden, output, targets, -1, torch.float32)
+    ours = loss.summed_cross_entropy(hidden, output, targets, torch.float32)
     (ours * 0.5).backward()
     found = [hidden.grad, output.weight.grad, output.bias.grad]
     again = hidden.detach().requires_grad_()
@@ -32,7 +32,7 @@ def test_it_equals_cross_entropy_over_all_logits(monkeypatch, size, at_once):
 def test_nothing_to_predict_costs_nothing():
     output = torch.nn.Linear(4, 600)
     targets = torch.full((9,), -1)
-    assert loss.summed_cross_entropy(torch.randn(9, 4), output, targets, -1, torch.float32).item() == 0
+    assert loss.summed_cross_entropy(torch.randn(9, 4), output, targets, torch.float32).item() == 0
 
 
 @pytest.mark.parametrize("at_once", [1 << 21, 7 * 70])
@@ -46,5 +46,5 @@ def test_the_derivatives_by_a_factor_of_the_logits_are_those_of_the_loss(monkeyp
     nats = torch.nn.functional.cross_entropy(logits, targets, ignore_index=-1, reduction="sum")
     (first,) = torch.autograd.grad(nats, factor, create_graph=True)
     (second,) = torch.autograd.grad(first, factor)
-    found = loss.scale_derivatives(hidden, output, targets, -1)
+    found = loss.scale_derivatives(hidden, output, targets)
     assert found == pytest.approx((first.item(), second.item()), rel=1e-4)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import parrotlet
 from parrotlet import ParrotletError, UsageError, from_texts, load_bundle, report_card
 from parrotlet.bundle import Bundle
-from parrotlet.dataset import encode_corpus, split
-from parrotlet.report import Report, gather, make_report
+from parrotlet.dataset import encode_corpus, held_back, split
+from parrotlet.report import Report, characters_of, gather, make_report
 from parrotlet.report.card import percent
 from parrotlet.report.copying import LONG, LONGEST, SOURCE_SEPARATOR, TEXT_SEPARATOR, Copies
 from parrotlet.report.figures import count_words, cut, distinct, made_of_words, repetition, words_of
@@ -237,6 +237,18 @@ def test_short_documents_are_measured_one_by_one(tmp_path):
 def test_an_author_that_writes_nothing_has_a_card_too(tmp_path):
     report, _ = measured([f"a text, number {n}" for n in range(50)], "lines", lambda row, length: "", tmp_path)
     assert report.model.characters == 0 and report.model.repetition is None and report.sentence
+
+
+@pytest.mark.parametrize("level", ["char", "word"])
+def test_characters_held_back_are_those_of_the_text(level, tmp_path):
+    """Where words may be unknown they are estimated, and ends of documents are none."""
+    corpus = from_texts([f"{('cat', 'dog', 'cow')[n % 3]} sat mat{n * n % 7}" for n in range(2000)], "lines")
+    pieces = (piece for document in corpus.documents() for piece in document.pieces)
+    tokenizer = train_tokenizer(pieces, TokenizerSettings(level=level))
+    encoded = encode_corpus(corpus, tokenizer, tmp_path)
+    documents = list(held_back(encoded, split(encoded, 0.1)))
+    written = sum(len(tokenizer.decode(ids)) for ids in documents)
+    assert characters_of(documents, tokenizer, encoded.density) == pytest.approx(written, rel=0.01)
 
 
 def test_without_text_held_back_there_is_no_human_column(tmp_path):

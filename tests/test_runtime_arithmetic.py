@@ -66,6 +66,23 @@ def test_the_law_of_agreement_rejects_a_broken_member(network: NetworkSettings) 
 
 
 @needs_kernel
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
+def test_what_fills_up_a_layer_has_no_say(kind: str) -> None:
+    """Units beyond the last one leave 0, whatever sigmoid(0) is: they would choose the scale of small numbers."""
+    layer = {"kind": kind, "units": 5, "activation": "sigmoid", "bidirectional": True, "final": True}
+    network = NetworkSettings(kind="stack", stack=[layer], context=5)
+    weights = random_weights(network)
+    for name in weights:
+        weights[name] = weights[name] - 6 if "bias_ih" in name else weights[name]
+    weights["output.weight"] = weights["output.weight"] * 100
+    ids = random_ids(3, 12)
+    expected, _ = ReferenceRuntime(network, weights, V, "int8").read(ids)
+    for level in LEVELS:
+        found, _ = CompiledRuntime(network, weights, V, level, "int8").read(ids)
+        assert np.abs(found - expected).max() < 1e-3
+
+
+@needs_kernel
 @pytest.mark.parametrize("hidden,vocabulary", [(1, 1), (16, 16), (33, 130), (70, 260)])
 def test_every_width_of_tile_and_every_depth(hidden: int, vocabulary: int) -> None:
     for kind in ("rnn", "lstm", "gru", "convolution"):

@@ -102,6 +102,11 @@ class Encoded:
         """Tokens to predict: every id but the first ``<s>``."""
         return len(self.ids) - 1
 
+    @property
+    def density(self) -> float:
+        """Characters that a token writes; ends of documents write none and are left out."""
+        return self.characters / max(1, self.tokens - self.documents)
+
     @cached_property
     def usual_lengths(self) -> tuple[int, ...]:
         """How long its documents are in tokens: the shortest, those between parts of equally many, the longest.

@@ -24,7 +24,7 @@ from parrotlet.bundle import Bundle, load_bundle
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.learning.checkpoint import RunFolder
 from parrotlet.learning.events import Done, Event, Note
-from parrotlet.learning.machine import kept_memory
+from parrotlet.learning.machine import kept_memory, settle_threads
 from parrotlet.learning.prepare import Sources, prepare, take_up
 from parrotlet.learning.run import Loop
 from parrotlet.recipes import load_recipe
@@ -109,6 +109,9 @@ def training(
                     return
                 yield Note(f"going on with {prepared.trained_on} from step {prepared.progress.step}")
                 yield from map(Note, _ignored(layers, prepared.settings))
+                going = prepared.settings.training
+                if going.minutes and going.device == "cpu" and (remark := settle_threads()):
+                    yield Note(remark)
             else:
                 if resume:
                     yield Note("nothing to resume: starting from the beginning")

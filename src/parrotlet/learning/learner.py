@@ -121,7 +121,7 @@ class Learner:
                 batch = batches.batch(0, index)
                 _, _, features, state = self._read(batch, state)
                 targets = torch.from_numpy(batch.targets).to(self.device).flatten()
-                slope, curvature = scale_derivatives(features.flatten(0, 1), output, targets, NOTHING)
+                slope, curvature = scale_derivatives(features.flatten(0, 1), output, targets)
                 first, second = first + slope, second + curvature
             if second <= 0:
                 return
@@ -175,9 +175,7 @@ class Learner:
         tokens = int(np.count_nonzero(batch.targets != NOTHING))
         with self._in_precision():
             features, after = self.network.read(inputs, state, self._labels_of(batch))  # (B, T, F)
-        nats = summed_cross_entropy(
-            features.flatten(0, 1), self.network.output, targets.flatten(), NOTHING, self.precision
-        )
+        nats = summed_cross_entropy(features.flatten(0, 1), self.network.output, targets.flatten(), self.precision)
         return nats, tokens, features, after.detach()
 
     def _nats_at_once(self, batch: Batch) -> Tensor | None:

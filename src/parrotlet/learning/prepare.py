@@ -87,7 +87,7 @@ def prepare(
     ``began`` is the ``time.perf_counter()`` from which minutes are counted; ``check`` is called at each piece of the
     text and may raise, to end it early.
     """
-    remarks = list(without_effect(settings))
+    asked = settings
     if start_from is not None:
         settings = _with_model(settings, start_from.settings)
     corpus = as_corpus(sources, settings)
@@ -102,7 +102,7 @@ def prepare(
         known = encoded.label_names
     counts = tuple(len(names) for names in known.values())
     settings = settings.model_copy(update={"network": settings.network.model_copy(update={"label_counts": counts})})
-    notes = [*corpus.notes, *remarks]  # after a whole pass, which counts what had to be left out
+    notes = [*corpus.notes]  # after a whole pass, which counts what had to be left out
     window = settings.training.window
     if settings.training.sequences and (cut := longer_documents(encoded, window)):
         notes.append(
@@ -116,6 +116,7 @@ def prepare(
     minutes = settings.training.minutes
     left = max(1.0, minutes * 60 - (time.perf_counter() - began)) if minutes else None
     settings = plan(settings, encoded.tokens, len(tokenizer), left, _known(start_from, tokenizer, encoded))
+    notes += without_effect(asked, settings)
     network = build_network(settings.network, len(tokenizer), settings.training.seed)
     division = split(encoded, settings.training.validation)
     prepared = Prepared(settings, tokenizer, encoded, division, network, corpus.name, notes, Progress(), known)

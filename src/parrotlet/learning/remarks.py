@@ -16,10 +16,10 @@ READ_BY = {
 }
 
 
-def without_effect(settings: Settings) -> Iterator[str]:
-    """Notes, so that nothing that was asked for is passed by in silence."""
+def without_effect(asked: Settings, settings: Settings) -> Iterator[str]:
+    """Notes, so that nothing that was asked for is passed by in silence; ``settings``: what was decided after it."""
     network, training, level = settings.network, settings.training, settings.tokenizer.level
-    given = {f"{section}.{name}" for section in SECTIONS for name in getattr(settings, section).model_fields_set}
+    given = {f"{section}.{name}" for section in SECTIONS for name in getattr(asked, section).model_fields_set}
     stack = network.kind == "stack"
     unused = f"training.optimizer = {training.optimizer!r} has none"
     not_step = (training.schedule != "step", f"training.schedule = {training.schedule!r} has no stages")
@@ -48,4 +48,4 @@ def without_effect(settings: Settings) -> Iterator[str]:
     for name, (idle, reason) in reasons.items():
         if name in given and idle:
             section, field = name.split(".")
-            yield f"{name} = {getattr(getattr(settings, section), field)!r} changes nothing: {reason}"
+            yield f"{name} = {getattr(getattr(asked, section), field)!r} changes nothing: {reason}"

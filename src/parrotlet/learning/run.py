@@ -49,7 +49,7 @@ class Loop:
         self._validation = validation_batches(run.encoded, run.split)
         self._characters_per_token = run.encoded.characters / run.encoded.tokens
         self._validation_characters = characters_of(
-            held_back(run.encoded, run.split), run.tokenizer, self._characters_per_token
+            held_back(run.encoded, run.split), run.tokenizer, run.encoded.density
         )
         self._origin = started - self.progress.seconds  # the run's clock goes on where it stopped
         self._budget = self._seconds_to_spend()
@@ -291,7 +291,8 @@ class Loop:
             self._learner.load_weights(self.run.weights)
         if self.run.resumable is not None:
             self._learner.load_resumable(self.run.resumable, self.progress.loss_tokens)
-            torch.set_num_threads(self.progress.threads)
+            if not self.settings.minutes:  # counted in steps or epochs it ends with the very same numbers
+                torch.set_num_threads(self.progress.threads)
 
     def _bits(self, nats_per_token: float) -> float:
         return nats_per_token / math.log(2) / self._characters_per_token

@@ -13,34 +13,33 @@ from torch import Tensor, nn
 from parrotlet.networks.compiled import arithmetic, compiled_cross_entropy
 
 LOGITS_AT_ONCE = 1 << 21
+NOTHING = -1  # a target where nothing is predicted
 WORTH_CHUNKING = 512  # tokens of a vocabulary from which this pays
 
 
-def summed_cross_entropy(
-    hidden: Tensor, output: nn.Linear, targets: Tensor, ignored: int, precision: torch.dtype
-) -> Tensor:
+def summed_cross_entropy(hidden: Tensor, output: nn.Linear, targets: Tensor, precision: torch.dtype) -> Tensor:
     """Nats in all, a scalar.
 
-    ``hidden`` (N, H); ``output`` the layer that gives logits (N, V); ``targets`` (N,) int64, where ``ignored`` predicts
-    nothing; ``precision`` is the type of the products.
+    ``hidden`` (N, H); ``output`` the layer that gives logits (N, V); ``targets`` (N,) int64, below zero where nothing
+    is predicted; ``precision`` is the type of the products.
     """
     if output.out_features >= WORTH_CHUNKING:
-        given = hidden, output.weight, output.bias, targets, ignored, precision, torch.is_grad_enabled()
+        given = hidden, output.weight, output.bias, targets, precision, torch.is_grad_enabled()
         return cast(Tensor, _LinearCrossEntropy.apply(*given))  # type: ignore[no-untyped-call]
     if (kind := arithmetic(hidden.device, precision, output.in_features)) is not None:
         return compiled_cross_entropy(kind, hidden, output.weight, output.bias, targets)
     logits = hidden.to(precision) @ output.weight.to(precision).T  # (N, V)
-    return nn.functional.cross_entropy(logits.float() + output.bias, targets, ignore_index=ignored, reduction="sum")
+    return nn.functional.cross_entropy(logits.float() + output.bias, targets, ignore_index=NOTHING, reduction="sum")
 
 
-def scale_derivatives(hidden: Tensor, output: nn.Linear, targets: Tensor, ignored: int) -> tuple[float, float]:
+def scale_derivatives(hidden: Tensor, output: nn.Linear, targets: Tensor) -> tuple[float, float]:
     """First and second derivative of the summed cross-entropy by a factor of all logits, where it is 1.
 
     With chances p of the logits z they are the sums of E_p[z] - z_target and of Var_p[z]; shapes as above.
     """
     first = second = 0.0
     rows = max(64, LOGITS_AT_ONCE // output.out_features)
-    hidden, targets = hidden[targets != ignored], targets[targets != ignored]
+    hidden, targets = hidden[targets >= 0], targets[targets >= 0]
     for start in range(0, len(hidden), rows):
         part, wanted = hidden[start : start + rows].float(), targets[start : start + rows]  # (n, H), (n,)
         logits = nn.functional.linear(part, output.weight, output.bias)  # (n, V)
@@ -61,7 +60,6 @@ class _LinearCrossEntropy(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor,
         targets: Tensor,
-        ignored: int,
         precision: torch.dtype,
         gradients_wanted: bool,
     ) -> Tensor:
@@ -73,7 +71,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         nats = torch.zeros((), device=hidden.device)
         for start in range(0, len(hidden), rows):
             part, wanted = low_hidden[start : start + rows], targets[start : start + rows]
-            counted = (wanted != ignored).unsqueeze(1)  # (n, 1)
+            counted = (wanted >= 0).unsqueeze(1)  # (n, 1)
             wanted = wanted.clamp(min=0).unsqueeze(1)  # (n, 1)
             logits = (part @ low_weight.T).float().add_(bias)  # (n, V)
             surprise = torch.log_softmax(logits, 1)  # (n, V)
@@ -93,4 +91,4 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (scale,) = gradients
         hidden, weight, bias = ctx.saved_tensors
-        return (hidden * scale).to(ctx.hidden_type), weight * scale, bias * scale, None, None, None, None
+        return (hidden * scale).to(ctx.hidden_type), weight * scale, bias * scale, None, None, None

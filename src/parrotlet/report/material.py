@@ -33,6 +33,7 @@ class Material:
     bits: float | None
     closing: bool
     density: float
+    writing_density: float
     length: float
 
 
@@ -52,6 +53,7 @@ def gather(encoded: Encoded, division: Split, bits: float | None, most: int = LO
         bits=bits,
         closing=closing,
         density=density,
+        writing_density=encoded.density,
         length=encoded.characters / encoded.documents,
     )
 

@@ -122,7 +122,7 @@ def share(found: Sequence[str], known: frozenset[str] | None) -> float | None:
 def _bits(ngram: NGram, tokenizer: Tokenizer, material: Material) -> float | None:
     if not material.held_out:
         return None
-    return ngram.bits(material.held_out)[0] / characters_of(material.held_out, tokenizer, material.density)
+    return ngram.bits(material.held_out)[0] / characters_of(material.held_out, tokenizer, material.writing_density)
 
 
 def _joined(texts: Iterable[str], characters: int) -> str:

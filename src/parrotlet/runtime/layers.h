@@ -46,9 +46,9 @@ INLINE TARGET void NAME(leave)(const pl_layer *layer, const float *state, float 
     const float *restrict from = item + layer->from;
     int64_t i;
     if (layer->residual)
-        for (i = 0; i < layer->padded; i++) to[i] = state[i] + from[i];
+        for (i = 0; i < layer->units; i++) to[i] = state[i] + from[i];
     else
-        memcpy(to, state, (size_t)layer->padded * sizeof(float));
+        memcpy(to, state, (size_t)layer->units * sizeof(float)); /* what fills up the rest stays zero */
 }
 
 /* One direction of a recurrent layer over all steps. */

@@ -4,7 +4,7 @@ import ctypes
 import functools
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from importlib.util import find_spec
 from itertools import pairwise
 
@@ -138,5 +138,8 @@ def on_threads(rows: int, work: Callable[[int, int, int], int]) -> None:
     """Calls ``work(first, last, part)`` for the rows of each thread, the first part on this one."""
     (first, *others) = [(*borders, part) for part, borders in enumerate(row_parts(rows))]
     waiting = [_pool(len(others)).submit(work, *other) for other in others]
-    statuses = [work(*first), *(future.result() for future in waiting)]
+    try:
+        statuses = [work(*first), *(future.result() for future in waiting)]
+    finally:  # an interrupt on this thread must not free what the others still read and write
+        wait(waiting)
     assert not any(statuses), "the compiled layer refused its arithmetic"

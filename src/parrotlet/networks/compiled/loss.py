@@ -34,22 +34,29 @@ def compiled_cross_entropy(kind: int, hidden: Tensor, weight: Tensor, bias: Tens
 class SoftmaxLayer:
     """Weights (V, H) and bias (V,) as the kernel wants them, and what it finds for each part of the rows.
 
-    Raises IndexError where one of the targets that are to come lies outside the vocabulary.
+    ``wanted``: whether there will be gradients. Raises IndexError where one of the targets that are to come lies
+    outside the vocabulary.
     """
 
     def __init__(
-        self, kind: int, weight: Tensor, bias: Tensor, targets: Tensor, parts: Sequence[tuple[int, int]]
+        self,
+        kind: int,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        parts: Sequence[tuple[int, int]],
+        wanted: bool = True,
     ) -> None:
         self.vocabulary, self.inputs = weight.shape
         if len(targets) and int(targets.max()) >= self.vocabulary:
             raise IndexError(f"targets should lie below {self.vocabulary}")
         columns = widened(weight.T, round_up(self.vocabulary, TILE[kind]))  # (H, columns)
         self.columns = columns.shape[1]
-        self.direct, self.transposed = packed(columns, kind), packed(columns.T, kind)
+        self.direct, self.transposed = packed(columns, kind), packed(columns.T, kind) if wanted else None
         self.starts = torch.full((self.columns,), NO_TOKEN)
         self.starts[: self.vocabulary] = bias
-        self.weight_gradients = torch.zeros(len(parts), self.columns // TILE[kind], self.inputs, TILE[kind])
-        self.bias_gradients = torch.zeros(len(parts), self.columns)
+        self.weight_gradients = torch.zeros(len(parts), self.columns // TILE[kind] * wanted, self.inputs, TILE[kind])
+        self.bias_gradients = torch.zeros(len(parts), self.columns * wanted)
         needed = kernel().pt_loss_memory(GROUP[kind], self.inputs, self.columns)
         self.memory = torch.empty(len(parts), needed, dtype=NUMBERS[kind])
 
@@ -79,8 +86,8 @@ class _Loss(torch.autograd.Function):
     ) -> Tensor:
         features, targets = hidden.to(NUMBERS[kind]).contiguous(), targets.contiguous()
         parts = row_parts(len(hidden))
-        softmax = SoftmaxLayer(kind, weight, bias, targets, parts)
         gradient = torch.empty_like(features) if wanted and any(ctx.needs_input_grad) else None
+        softmax = SoftmaxLayer(kind, weight, bias, targets, parts, gradient is not None)
         nats = torch.zeros(len(parts), dtype=torch.float64)
 
         def read(first: int, last: int, part: int) -> int:

@@ -73,7 +73,7 @@ typedef struct {
 /* How many groups of gradients are gathered together into those of the weights. Few of them stay in the first cache; but
  * those of a large matrix lie beyond the second, where they are read and written each time that something is added. */
 static int64_t groups_at_once(int64_t units) { return units < 512 ? 64 : 512; }
-static int64_t loss_groups(int64_t columns) { return columns <= 1024 ? 64 : 256; }
+#define LOSS_GROUPS 64 /* of a softmax layer, which has few columns */
 
 #define ROWS_AT_ONCE 128 /* that walk through a window together, so that each walk ends early */
 
@@ -291,7 +291,7 @@ EXPORT int64_t pt_memory(int64_t group, int64_t rows, int64_t units, int64_t inp
 
 /* Numbers of working memory that pt_loss needs. */
 EXPORT int64_t pt_loss_memory(int64_t group, int64_t inputs, int64_t columns) {
-    return group * (6 * columns + loss_groups(columns) * (2 * columns + inputs));
+    return group * (6 * columns + LOSS_GROUPS * (2 * columns + inputs));
 }
 
 /* Linkers on Windows are told to export this name; nothing calls it, the library is opened by ctypes. */

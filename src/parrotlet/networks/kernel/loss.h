@@ -38,12 +38,14 @@ static TARGET double NAME(surprise)(const linear_loss *call, float *logits, int6
     for (i = 1; i < LANES; i++) highest = lane[i] > highest ? lane[i] : highest;
     nats = (double)highest - (double)logits[target];
     for (i = 0; i < columns; i += LANES) {
-        const VECTOR value = NAME(power_of_two)(MUL(SUB(LOAD(logits + i), SET(highest)), SET(1.44269504f)));
+        const VECTOR power = MUL(SUB(LOAD(logits + i), SET(highest)), SET(1.44269504f));
+        const VECTOR value = NAME(power_of_two)(MAX(SET(-100.0f), power)); /* no share of it is a denormal number */
         STORE(logits + i, value);
         sum = ADD(sum, value);
     }
     STORE(lane, sum);
     for (i = 0; i < LANES; i++) total += lane[i];
+    if (!call->features_gradient) return nats + log((double)total);
     share = SET(1.0f / total);
     for (i = 0; i < columns; i += LANES) STORE(logits + i, MUL(LOAD(logits + i), share));
     logits[target] -= 1.0f;
@@ -79,7 +81,7 @@ INLINE TARGET void NAME(into_features)(const linear_loss *call, const NUMBER *er
 }
 
 static TARGET double NAME(loss)(const linear_loss *call, int64_t first, int64_t last, void *memory) {
-    const int64_t columns = call->columns, inputs = call->inputs, capacity = loss_groups(columns);
+    const int64_t columns = call->columns, inputs = call->inputs, capacity = LOSS_GROUPS;
     float *logits = memory;                                      /* (MOST_ROWS, columns) */
     NUMBER *errors = (NUMBER *)(logits + MOST_ROWS * columns);   /* (capacity * GROUP, columns) */
     NUMBER *grouped = errors + capacity * GROUP * columns;       /* (columns / TILE, capacity, TILE, GROUP) */
