@@ -242,15 +242,16 @@ def test_dropout_only_acts_while_training(kind, variant, share):
     assert not torch.equal(network(ids())[0], network(ids())[0])
 
 
-def test_an_eighth_of_the_units_of_a_new_lstm_remember_long():
-    network = build_network(parse_settings({"network": {"hidden": 64}}).network, 10, seed=1).eval()
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_an_eighth_of_the_units_of_a_new_network_remember_long(kind):
+    network = build_network(parse_settings({"network": {"kind": kind, "hidden": 64}}).network, 10, seed=1).eval()
     begun, after = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]]), torch.zeros(2, 40, dtype=torch.long)
     with torch.no_grad():
         soon, late = (network.read(ids)[0][:, -1] for ids in (begun, torch.cat([begun, after], 1)))  # (2, 64)
     kept = ((late[0] - late[1]) / (soon[0] - soon[1])).abs()  # of how two beginnings differ, after 40 times the same
     assert kept[-8:].median() > 0.1 and kept[:-8].median() < 0.01
-    windows = build_network(parse_settings({"network": {"hidden": 64, "context": 8}}).network, 10, seed=1)
-    assert windows.layers[0].bias_ih_l0.unique().tolist() == [0, 1]  # what reads windows forgets between them
+    windows = build_network(parse_settings({"network": {"kind": kind, "hidden": 64, "context": 8}}).network, 10, seed=1)
+    assert set(windows.layers[0].bias_ih_l0.unique().tolist()) <= {0, 1}  # what reads windows forgets between them
 
 
 def test_dropout_drops_the_same_numbers_at_every_step_of_a_window():

@@ -112,7 +112,6 @@ CANDIDATES: dict[str, Candidate] = {
     "hashed-ngrams": Candidate("features", build=HashedNgrams),
     "two-ahead": Candidate("features", ahead=0.2),
     "distilled": Candidate("features", teacher=0.5),
-    "gru-384-memory": Candidate("features", {"kind": "gru", "hidden": 384}, memory=(0.125, 128)),
     "memory-none": Candidate("features", memory=(0.0, 128)),
     "memory-64": Candidate("features", memory=(0.125, 64)),
     "memory-256": Candidate("features", memory=(0.125, 256)),

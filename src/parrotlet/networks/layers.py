@@ -271,8 +271,8 @@ def initialise(module: nn.Module, settings: LayerSettings, memory: int = 0) -> N
     """Dense: Glorot and Bengio 2010. Recurrent: orthogonal recurrent weights (Saxe et al. 2014), gate by gate.
 
     LSTM forget gates start open, with a bias of 1, which lets early gradients reach far back (Jozefowicz et al. 2015,
-    §2.2). With ``memory`` an eighth of the units remember long (see ``remember``): they soon count how long a line is,
-    which others find late or never.
+    §2.2). With ``memory`` an eighth of the units of an LSTM or GRU remember long (see ``remember``): they soon count
+    how long a line is, which others find late or never.
     """
     units = settings.units
     for name, parameter in module.named_parameters():
@@ -287,8 +287,8 @@ def initialise(module: nn.Module, settings: LayerSettings, memory: int = 0) -> N
             nn.init.zeros_(parameter)
             if settings.kind == "lstm" and name.startswith("bias_ih"):
                 parameter.data[units : 2 * units] = 1.0
-                if memory:
-                    remember(parameter.data, settings.kind, max(1, units // ONE_SLOW_IN), memory)
+            if settings.kind in ("lstm", "gru") and name.startswith("bias_ih") and memory:
+                remember(parameter.data, settings.kind, max(1, units // ONE_SLOW_IN), memory)
 
 
 def remember(bias: Tensor, kind: str, slow: int, longest: int) -> None:
