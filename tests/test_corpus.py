@@ -501,7 +501,7 @@ def test_named_corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARROTLET_DATA", str(tmp_path))
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
     monkeypatch.setattr("parrotlet.corpus.web.download", _offline)
-    with pytest.raises(ParrotletError, match=r"'nietzsche' is not on this machine and .* offline"):
+    with pytest.raises(ParrotletError, match=r"'nietzsche' is not on this machine, and .* offline"):
         open_corpus("nietzsche")
     monkeypatch.setattr("parrotlet.corpus.web.download", lambda url, to, most: to.write(b"another text"))
     with pytest.raises(ParrotletError, match="sha256"):
