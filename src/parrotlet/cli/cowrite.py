@@ -56,7 +56,8 @@ def cowrite(
 
     if draft_file is not None and prompt:
         raise UsageError("--draft and --prompt: give one of the two")
-    if output is not None and output != draft_file and Path(output).exists():
+    other = output is not None and (draft_file is None or Path(output).resolve() != Path(draft_file).resolve())
+    if output is not None and other and Path(output).exists():
         raise UsageError(f"--output {output}: there is such a file already; --draft {output} goes on with its text")
     text = prompt if draft_file is None else text_of(draft_file, "--draft")
     table = Table(Draft(load(model, text, labels=labels), text), n, words, temperature, output or draft_file)
