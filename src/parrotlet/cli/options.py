@@ -34,9 +34,15 @@ def flag(model: type[BaseModel], name: str, *flags: str, default: bool = False) 
     text = field.description or name
     if default:
         text += f" [{json.dumps(field.default)}]"
-    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-    metavar = None if field.annotation is bool else "|".join(choices) or name.upper()
+    metavar = None if field.annotation is bool else "|".join(choices(field.annotation)) or name.upper()
     return typer.Option(*flags, help=text, show_default=False, metavar=metavar)
+
+
+def choices(annotation: Any) -> list[Any]:
+    """What a setting, or each member of its list, may be, where that is a choice."""
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    return [choice for part in get_args(annotation) for choice in choices(part)]
 
 
 def given(values: Mapping[str, Any], names: Any) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Nothing, or a part of a name, comes in; every setting with its default and its help goes out."""
 
 import json
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated
 
 import typer
 
 from parrotlet.cli.console import as_json as to_json
-from parrotlet.cli.options import AsJson
+from parrotlet.cli.options import AsJson, choices
 from parrotlet.errors import UsageError, nearest
 from parrotlet.settings import SECTIONS
 
@@ -40,10 +40,3 @@ def settings(
         print(f"{key} [{json.dumps(each['default'])}]\n    {each['about']}")
         if each["choices"]:
             print(f"    {', '.join(map(str, each['choices']))}")
-
-
-def choices(annotation: Any) -> list[Any]:
-    """What a setting, or each member of its list, may be, where that is a choice."""
-    if get_origin(annotation) is Literal:
-        return list(get_args(annotation))
-    return [choice for part in get_args(annotation) for choice in choices(part)]
