@@ -109,10 +109,7 @@ class Encoded:
 
     @cached_property
     def usual_lengths(self) -> tuple[int, ...]:
-        """How long its documents are in tokens: the shortest, those between parts of equally many, the longest.
-
-        Of a long text nothing.
-        """
+        """Tokens of its documents: the shortest, those between parts of equally many, the longest; none of a text."""
         if self.form != "lines":
             return ()
         places = np.linspace(0, self.documents - 1, PARTS + 1).round().astype(np.int64)

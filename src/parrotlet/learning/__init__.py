@@ -25,7 +25,7 @@ from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.learning.checkpoint import RunFolder
 from parrotlet.learning.events import Done, Event, Note
 from parrotlet.learning.machine import kept_memory, settle_threads
-from parrotlet.learning.prepare import Sources, prepare, take_up
+from parrotlet.learning.prepare import Prepared, Sources, prepare, take_up
 from parrotlet.learning.run import Loop
 from parrotlet.recipes import load_recipe
 from parrotlet.settings import Settings, flat, merge, parse_settings
@@ -107,11 +107,7 @@ def training(
                     yield Done("nothing to do", 0, 0.0, 0.0, None, str(target), advice)
                     run.bundle = load_bundle(target)
                     return
-                yield Note(f"going on with {prepared.trained_on} from step {prepared.progress.step}")
-                yield from map(Note, _ignored(layers, prepared.settings))
-                going = prepared.settings.training
-                if going.minutes and going.device == "cpu" and (remark := settle_threads()):
-                    yield Note(remark)
+                yield from map(Note, _taken_up(prepared, layers))
             else:
                 if resume:
                     yield Note("nothing to resume: starting from the beginning")
@@ -151,6 +147,15 @@ def stopped_by_signals(run: Run) -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not set from Python
+
+
+def _taken_up(prepared: Prepared, layers: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Notes on a run that goes on; one of minutes takes the threads that serve it now."""
+    yield f"going on with {prepared.trained_on} from step {prepared.progress.step}"
+    yield from _ignored(layers, prepared.settings)
+    training = prepared.settings.training
+    if training.minutes and training.device == "cpu" and (remark := settle_threads()):
+        yield remark
 
 
 def _ignored(layers: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterator[str]:
