@@ -28,6 +28,7 @@ LEARNING_HIDDEN = (64, 128, 256, 512, 768, 1024, 1536)  # units
 WRITING_HIDDEN = (*LEARNING_HIDDEN, 2048, 3072, 4096, 5120, 6144)
 STREAMS = (1, 4, 16, 64, 256, 512, 1024, 2048)
 TINY = 400_000  # bytes of text, whose reading takes next to nothing, and whose windows are already those of long texts
+LEARNED = 10_000_000  # bytes of text that networks learn from: reading it takes little of their seconds
 LINE = 20_000  # bytes in which a line surely ends
 PIECE = 1 << 24  # bytes that are copied at once
 SMALLEST = 1e-3  # a cost below which nothing is told apart
@@ -177,13 +178,15 @@ def _texts(text: Path, sizes: Sequence[float]) -> Iterator[Measured]:
 
 def _learning(text: Path, hidden: Sequence[int], seconds: float) -> Iterator[Measured]:
     """Networks of growing size learn for some seconds, with Muon and with AdamW."""
+    part = text.with_name("part.txt")
+    _copy(text, part, LEARNED)
     for units in hidden:
         budget = ("--hidden", units, "--minutes", seconds / 60)
-        events, megabytes = _trained(text, "muon.safetensors", *budget)
+        events, megabytes = _trained(part, "muon.safetensors", *budget)
         weights = event(events, "started")["parameters"]
         yield Measured(LEARNING, weights, 1e6 / speed(events))
         yield Measured(LEARNING_MEMORY, weights, megabytes)
-        events, _ = _trained(text, "adamw.safetensors", *budget, *ADAMW)
+        events, _ = _trained(part, "adamw.safetensors", *budget, *ADAMW)
         yield Measured(LEARNING_ADAMW, weights, 1e6 / speed(events))
 
 
