@@ -76,6 +76,17 @@ def test_json_messages(tmp_path):
     assert conversations(tmp_path / "talk.json", json.dumps(records))[0] == wanted
 
 
+def test_json_messages_in_parts(tmp_path):
+    parts = [{"type": "text", "text": "What is"}, {"type": "image_url", "image_url": {"url": "x"}}, {"text": "this?"}]
+    talk = [{"role": "user", "content": parts}, {"role": "assistant", "content": "A cat."}]
+    picture = [{"role": "user", "content": parts[1:2]}, {"role": "user", "content": " "}, *talk]
+    found, corpus = conversations(
+        tmp_path / "talk.jsonl", "\n".join(json.dumps({"messages": each}) for each in (talk, picture))
+    )
+    assert found == ["> what is this?\n< A cat."] * 2
+    assert any("1 empty turn left out" in note for note in corpus.notes)
+
+
 def test_a_table_of_questions_and_answers(tmp_path):
     found, _ = conversations(tmp_path / "talk.csv", 'id,Question,Answer\n1,"Who, me?",You\n2,,none\n3,And?,Me\n')
     assert found == ["> who, me?\n< You", "> and?\n< Me"]

@@ -756,8 +756,11 @@ def test_weights_without_their_vocabulary_are_told_what_they_need():
     with pytest.raises(ParrotletError, match=r"there is no file gone\.hdf5") as refusal:
         textgenrnn("gone.hdf5")
     assert refusal.value.__cause__ is None and refusal.value.__suppress_context__
-    with pytest.raises(ParrotletError, match=r"nothing_config\.json: it can not be read"):
+    with pytest.raises(ParrotletError, match=r"there is no file nothing_config\.json"):
         textgenrnn(config_path="nothing_config.json")
+    Path("deep_config.json").write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(ParrotletError, match=r"deep_config\.json is nested too deeply"):
+        textgenrnn(config_path="deep_config.json")
 
 
 @pytest.mark.parametrize("name", ["hard.h5", "mixed.keras", "order.weights.h5"])

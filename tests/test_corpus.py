@@ -546,6 +546,24 @@ def test_bad_files(name: str, content: bytes, line: str, tmp_path: Path) -> None
     assert line in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_an_array_that_is_named_as_lines(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.jsonl", json.dumps([{"text": "one"}, {"text": "two"}]))
+    with pytest.raises(ParrotletError, match=r"a\.jsonl: its first line is an array of records"):
+        open_corpus(path)
+    assert texts(open_corpus(put(tmp_path / "b.jsonl", '["one", "two"]\n["three", "four"]'))) == ["one", "three"]
+
+
+def test_a_list_of_objects_is_no_text(tmp_path: Path) -> None:
+    corpus = open_corpus(put(tmp_path / "a.jsonl", '{"text": [{"a": 1}]}\n{"text": ["b", {"a": 1}]}\n'))
+    assert texts(corpus) == ["b"] and any("1 record" in note for note in corpus.notes)
+
+
+def test_a_cell_that_is_too_large_is_told_with_its_file(tmp_path: Path) -> None:
+    path = put(tmp_path / "big.csv", "a,b\n" + "x" * (1 << 24) + "x,y\n")
+    with pytest.raises(ParrotletError, match=r"^\S*big\.csv: the row at line 2"):
+        open_corpus(path)
+
+
 def test_bad_calls(tmp_path: Path) -> None:
     put(tmp_path / "nietzsche.txt", PROSE)
     with pytest.raises(ParrotletError, match=r"did you mean '.*nietzsche.txt'"):

@@ -171,6 +171,10 @@ def test_a_long_text_of_turns_is_as_long_as_asked():
     ("call", "message"),
     [
         (lambda one, text: average([]), "an ensemble needs at least one model"),
+        (lambda one, text: average(one), "an ensemble is made of a list of models that were loaded"),
+        (lambda one, text: average(["book.safetensors"]), "an ensemble is made of a list of models"),
+        (lambda one, text: in_turns([one, None]), "an ensemble is made of a list of models"),
+        (lambda one, text: in_turns([one], n=3), "unknown setting 'n'"),
         (lambda one, text: average([one, one], [1]), "weights: 1 were given for 2 models"),
         (lambda one, text: average([one], [0]), "weights: they must be more than 0 in all"),
         (lambda one, text: average([one], [-1]), "weights: each must be a number from 0 on, not -1"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import parrotlet
 from parrotlet import cli
@@ -19,6 +20,7 @@ from parrotlet.importers import child, import_model, read_model
 from parrotlet.importers.keras import in_words
 from parrotlet.importers.published import VOCABULARY
 from parrotlet.importers.reader import Reader
+from parrotlet.importers.vocabulary import Meaning, build_vocabulary
 from parrotlet.importers.weights import layer_arrays
 from parrotlet.runtime.compiled import library
 from parrotlet.settings import LayerSettings
@@ -637,6 +639,39 @@ def test_a_mask_is_taken_over_only_where_it_does_not_matter(tmp_path, reader):
     read_model(harmless, alphabet=list(LETTERS), reader=reader)
 
 
+def without_names(entries, renamed):
+    """A .keras file as Keras until 3.5 wrote it, which kept no layer's name; ``renamed``: layers in its config."""
+    entries = dict(entries)
+    with h5py.File(io.BytesIO(entries["model.weights.h5"]), "r+") as file:
+        file.visititems(lambda _, item: item.attrs.clear())
+        file.flush()
+        entries["model.weights.h5"] = file.id.get_file_image()
+    config = json.loads(entries["config.json"])
+    for layer in config["config"]["layers"]:
+        layer["config"]["name"] = renamed.get(layer["config"]["name"], layer["config"]["name"])
+    entries["config.json"] = json.dumps(config)
+    return entries.items()
+
+
+def test_a_layers_number_in_the_session_is_not_its_groups_number_in_the_file(tmp_path, reader):
+    """Of two Dense layers built after another one, dense_1 and dense_2, the first is the file's group dense."""
+    wanted = read_model(KERAS / "mixed.keras", alphabet=list(LETTERS), reader=reader).bundle.weights
+    later = archive_with(tmp_path, lambda entries: without_names(entries, {"dense": "dense_1", "dense_1": "dense_2"}))
+    found = read_model(later, alphabet=list(LETTERS), reader=reader).bundle.weights
+    assert all((found[name] == array).all() for name, array in wanted.items())
+
+
+def test_a_layer_that_is_used_twice_is_refused(tmp_path, reader):
+    twice = archive_with(tmp_path, lambda entries: without_names(entries, {"dense": "dense_1"}))
+    with pytest.raises(ParrotletError, match="its layer 'dense_1' is used more than once"):
+        read_model(twice, alphabet=list(LETTERS), reader=reader)
+
+
+def test_more_classes_than_there_are_symbols_for(reader):
+    with pytest.raises(ParrotletError, match="tells 140,000 classes apart"):
+        build_vocabulary(Meaning({0: "a"}), 140_000)
+
+
 # --- hostile files ----------------------------------------------------------------------------------------------------
 
 
@@ -745,6 +780,9 @@ def test_a_model_of_parrotlets_own_is_told_to_be_one(tmp_path, reader):
     keras_model("hard.h5", reader).save(path)
     with pytest.raises(ParrotletError, match=r"mine\.safetensors is already a model of parrotlet's"):
         read_model(path, reader=reader)
+    save_file({"weight": np.zeros(3, np.float32)}, tmp_path / "torch.safetensors")
+    with pytest.raises(ParrotletError, match=r"torch\.safetensors is a safetensors file of something else"):
+        read_model(tmp_path / "torch.safetensors", reader=reader)
 
 
 def test_an_hdf5_file_of_something_else(tmp_path, reader):
@@ -884,6 +922,17 @@ def test_the_command_tells_what_it_found(tmp_path, capsys, monkeypatch):
     assert cli.main(["import", str(KERAS / "hard.h5"), *given]) == 0
     assert "carrying its state" in capsys.readouterr().out
     assert cli.main(["generate", "hard.safetensors", "--prompt", "abc", "--length", "9", "--seed", "1"]) == 0
+
+
+def test_checkpoints_are_imported_under_names_of_their_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("abc.json").write_text(json.dumps(list(LETTERS)))
+    for name in ("weights.05-1.94.h5", "weights.10-1.52.h5"):
+        shutil.copy(KERAS / "hard.h5", name)
+        assert cli.main(["import", name, "--alphabet", "abc.json"]) == 0
+    assert {each.name for each in tmp_path.glob("*.safetensors")} == {
+        "weights.05-1.94.safetensors", "weights.10-1.52.safetensors",
+    }  # fmt: skip
 
 
 def test_the_old_file_is_never_written_over(tmp_path, capsys, monkeypatch):

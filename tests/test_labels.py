@@ -166,6 +166,9 @@ def test_labels_that_do_not_fit_are_one_clear_line(taught, tmp_path, labels):
         ({"kind": {"x": True}}, "its share must be a number"),
         ({"kind": {"x": 0, "y": 0}}, "label kind: the shares must be more than 0 in all"),
         ({"kind": {}}, "label kind: the shares must be more than 0 in all"),
+        ({"kind": ["x", "y"]}, "label kind: a label or a mapping of labels to shares is chosen, not ['x', 'y']"),
+        ({"kind": 5}, "label kind: a label or a mapping of labels to shares is chosen, not 5"),
+        ("kind", "labels are chosen by column, as in {'author': 'Ann'}, not by 'kind'"),
     ],
 )
 def test_a_wrong_choice_is_one_clear_line(chosen, message):
@@ -175,15 +178,23 @@ def test_a_wrong_choice_is_one_clear_line(chosen, message):
 
 
 def test_choices_are_read_from_a_command_line():
-    assert parse_choice(["a=b", "c=d:2,e:1.5"]) == {"a": "b", "c": {"d": 2.0, "e": 1.5}}
-    assert parse_choice(["a=12:30", "b=x,y", "c=http://z", "d=p=q"]) == {
-        "a": {"12": 30.0}, "b": "x,y", "c": "http://z", "d": "p=q",
-    }  # fmt: skip
+    chosen = parse_choice(["kind=x:2,y:1.5", "author=Ann"])
+    assert checked_choice(LABELS, chosen) == {"kind": {"x": 2 / 3.5, "y": 1.5 / 3.5}, "author": {"Ann": 1.0}}
     for wrong in ("a", "=b", "a="):
         with pytest.raises(UsageError, match="is not of the form column=label"):
             parse_choice([wrong])
     with pytest.raises(UsageError, match="a was chosen before"):
         parse_choice(["a=b", "a=c"])
+
+
+def test_a_label_that_reads_like_a_mixture_is_the_label():
+    labels = {"verse": ("John 3:16", "John 3", "x,y", "http://z", "p=q")}
+    for label in labels["verse"]:
+        assert checked_choice(labels, parse_choice([f"verse={label}"])) == {"verse": {label: 1.0}}
+    both = checked_choice(labels, parse_choice(["verse=John 3:16:1,p=q:3"]))
+    assert both == {"verse": {"John 3:16": 0.25, "p=q": 0.75}}
+    with pytest.raises(UsageError, match="label verse = 'http://zz' is not known: did you mean 'http://z'"):
+        checked_choice(labels, parse_choice(["verse=http://zz"]))
 
 
 def test_new_texts_may_bring_new_labels(taught):

@@ -12,7 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from parrotlet import Writer, from_texts, load_bundle, training  # noqa: E402
+from parrotlet import CorpusSettings, Writer, from_texts, load_bundle, open_corpus, training  # noqa: E402
 from parrotlet.errors import ParrotletError, UsageError  # noqa: E402
 from parrotlet.learning import Run  # noqa: E402
 from parrotlet.learning.events import Done, Evaluated, Note, Sample, Saved, Started, Step  # noqa: E402
@@ -375,6 +375,42 @@ def test_blanks_to_fine_tune_on_are_learned_as_any_text(tmp_path):
     run(long_text(), tmp_path / "m.safetensors", steps=3)
     _, events = fine_tune(from_texts([" \n" * 1500 + "some words " * 20]), tmp_path / "m.safetensors", steps=3)
     assert events[-1].step == 3
+
+
+def test_an_open_corpus_is_not_read_otherwise(tmp_path):
+    texts = from_texts(["one text", "another"], labels={"topic": ["a", "b"]})
+    for wrong, told in (
+        ({"clean": ["links"]}, "corpus.clean = .*: this corpus is open already"),
+        ({"form": "text"}, "corpus.form = 'text': this corpus is open already"),
+        ({"recipe": "chat"}, "corpus.dialogue = True: this corpus is open already"),
+        ({"labels": ["author"]}, r"corpus.labels = \['author'\]: texts has labels for \['topic'\]"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            list(training(texts, **{**TINY, **wrong}, steps=1))
+    (tmp_path / "talk.txt").write_text("hi:hello\nhow are you:fine\n" * 20, encoding="utf-8")
+    talk = open_corpus(tmp_path / "talk.txt", CorpusSettings(dialogue=True))
+    running = training(talk, **TINY, steps=1)
+    list(running)
+    assert running.bundle.settings.corpus.dialogue and running.bundle.settings.corpus.form == "lines"
+
+
+def test_a_model_to_begin_from_may_be_a_writer():
+    first, _ = run(long_text(), steps=1)
+    _, events = run(long_text(), steps=1, start_from=Writer(first.bundle))
+    assert events[-1].step == 1
+    with pytest.raises(UsageError, match="start_from must be a model or the path of one, not 5"):
+        training(long_text(), **TINY, steps=1, start_from=5)
+
+
+def test_a_run_that_was_broken_off_never_writes_over_a_newer_one(tmp_path):
+    model = tmp_path / "m.safetensors"
+    older = training(long_text(), model, **TINY, steps=8)
+    assert any(isinstance(event, Evaluated) for event in older)
+    list(training(long_text(), model, **TINY, steps=2))
+    finished = model.read_bytes()
+    with pytest.raises(ParrotletError, match=r"a newer run has begun in .*m\.run: this one cannot go on"):
+        list(older)
+    assert model.read_bytes() == finished
 
 
 def test_labels_are_refused_where_no_learned_vector_can_carry_them():

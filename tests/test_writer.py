@@ -1,8 +1,11 @@
 """The Writer's promises, on fakes of known probabilities: each test could only fail if the promise were broken."""
 
+import copy
 import math
+import pickle
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ from fakes import ID, LETTERS, FakeTokenizer, always, document, even, fake_write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import parrotlet
 import parrotlet.writer
 import parrotlet.writing
 from parrotlet.decoding import StopWatch
@@ -460,6 +464,8 @@ def test_an_empty_text_has_no_score(text: Any, form: Any) -> None:
         ({"stop": [5]}, "stop"),
         ({"stop": ["x" * 1001]}, "stop"),
         ({"stop": ["x"] * 1001}, "stop"),
+        ({"stop": 5}, "stop must be a text or several, not 5"),
+        ({"probabilites": True}, "unknown setting 'probabilites'"),
         ({"novel": 5}, "novel"),
         ({"rule": 5}, "rule"),
         ({"prompt": 5}, "prompt"),
@@ -484,6 +490,33 @@ def test_a_wrong_number_of_texts_is_refused(n: Any) -> None:
         writer.next_tokens(n=0)
     with pytest.raises(UsageError, match="form must be"):
         writer.score("a", form="words")  # type: ignore[arg-type]
+    for wrong in (None, 5, ["a", 5]):
+        with pytest.raises(UsageError, match="scored must be a text"):
+            writer.score(wrong)  # type: ignore[arg-type]
+
+
+def test_what_a_method_does_not_know_it_does_not_pass_on() -> None:
+    writer, _ = fake_writer(even("a"))
+    for call in (writer.write, writer.stream):
+        for name in ("n", "usual_lengths"):
+            with pytest.raises(UsageError, match=f"unknown setting '{name}'"):
+                call(**{name: True})
+    for call in (writer.write, writer.generate, writer.stream):
+        with pytest.raises(UsageError, match="unknown setting 'probabilities'"):
+            call(probabilities=True)
+
+
+def test_no_stop_may_be_said_as_none_and_texts_are_documents_too() -> None:
+    writer, _ = fake_writer(even("a", "b", "<s>"), form="lines")
+    assert writer.write(seed=1, stop=None) == writer.write(seed=1)
+    assert writer.score(["ab", "b"]) == writer.score("ab\nb")
+
+
+def test_another_process_can_be_given_a_writer() -> None:
+    writer = parrotlet.load(Path(__file__).parent / "fixtures" / "format2.safetensors", arithmetic="int8")
+    again = pickle.loads(pickle.dumps(writer))
+    assert again.generate(3, seed=1) == writer.generate(3, seed=1)
+    assert copy.deepcopy(writer).next_tokens("the") == writer.next_tokens("the")
 
 
 # The laws above can fail: a runtime that breaks one is found out

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from parrotlet.errors import ParrotletError, UsageError
     from parrotlet.importers import import_model
     from parrotlet.learning import training
+    from parrotlet.novelty import Novelty
     from parrotlet.report import Report, report_card
     from parrotlet.sampling import Rules
-    from parrotlet.settings import Settings
+    from parrotlet.settings import CorpusSettings, Settings
     from parrotlet.show import train
     from parrotlet.turns import in_turns
     from parrotlet.writer import Writer, load
@@ -45,7 +46,9 @@ _HOMES = {
     "training": "learning",
     "Report": "report",
     "report_card": "report",
+    "Novelty": "novelty",
     "Rules": "sampling",
+    "CorpusSettings": "settings",
     "Settings": "settings",
     "train": "show",
     "Writer": "writer",
@@ -56,7 +59,9 @@ __all__ = [
     "Bundle",
     "Chat",
     "Corpus",
+    "CorpusSettings",
     "Draft",
+    "Novelty",
     "ParrotletError",
     "Report",
     "Rules",

@@ -293,6 +293,8 @@ def average(writers: Sequence[Writer], weights: Sequence[float] | None = None) -
 
 def checked_weights(writers: Sequence[Writer], weights: Sequence[float] | None) -> list[float]:
     """A weight for each model, above 0 in all; raises UsageError."""
+    if not isinstance(writers, Sequence) or not all(isinstance(each, Writer) for each in writers):
+        raise UsageError("an ensemble is made of a list of models that were loaded")
     if not writers:
         raise UsageError("an ensemble needs at least one model")
     given = [1.0] * len(writers) if weights is None else list(weights)

@@ -4,9 +4,10 @@ There are two sources of tokens: ``Batch`` writes many rows in the compiled loop
 token, for what the loop cannot do.
 """
 
-from collections.abc import Callable, Sequence
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +17,15 @@ from parrotlet.errors import UsageError
 from parrotlet.novelty import Novelty
 from parrotlet.runtime import Runtime, State
 from parrotlet.sampling import Rules, distribution, draw, uniforms
+from parrotlet.settings import check
 from parrotlet.tokenizers import Tokenizer
 
 IdArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 UserRule = Callable[[npt.NDArray[np.float64], list[int]], npt.ArrayLike]
+Stops = str | Sequence[str] | None
+LONGEST = 100_000_000  # tokens of one text
+MOST_STOPS, LONGEST_STOP = 1000, 1000
 CONTEXT = 16  # ids that can bear on how one more is decoded (a code point in half-bytes takes eight)
 
 
@@ -41,6 +46,35 @@ class Plan:
     @property
     def by_steps(self) -> bool:
         return self.novel is not None or self.rule is not None
+
+
+def checked_plan(
+    length: int, seed: int | None, stop: Stops, novel: Novelty | None, rule: UserRule | None, rules: Mapping[str, Any]
+) -> Plan:
+    """The settings of a call, of any model; without a ``seed`` one is drawn. Raises UsageError."""
+    if isinstance(length, bool) or not isinstance(length, int) or not 0 <= length <= LONGEST:
+        raise UsageError(f"length must be a whole number of tokens from 0 to {LONGEST}, not {length!r}")
+    if seed is None:
+        seed = secrets.randbits(32)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise UsageError(f"seed must be a whole number from 0 to {2**63 - 1}, not {seed!r}")
+    if novel is not None and not isinstance(novel, Novelty):
+        raise UsageError("novel must be a Novelty, made from the training text and a number of characters")
+    if rule is not None and not callable(rule):
+        raise UsageError("rule must be a function of probabilities and ids that gives back probabilities")
+    return Plan(length, seed, check(Rules, rules), _checked_stops(stop), novel, rule)
+
+
+def _checked_stops(stop: Stops) -> tuple[str, ...]:
+    if not isinstance(stop, str | Iterable | None):
+        raise UsageError(f"stop must be a text or several, not {stop!r}")
+    stops = (stop,) if isinstance(stop, str) else tuple(stop or ())
+    if len(stops) > MOST_STOPS:
+        raise UsageError(f"stop: at most {MOST_STOPS} strings, not {len(stops)}")
+    for each in stops:
+        if not isinstance(each, str) or not 1 <= len(each) <= LONGEST_STOP:
+            raise UsageError(f"stop: each must be a text of 1 to {LONGEST_STOP} characters, not {each!r:.100}")
+    return stops
 
 
 @dataclass(frozen=True)

@@ -15,50 +15,58 @@ from parrotlet.runtime.shapes import label_table
 from parrotlet.settings import NetworkSettings
 
 Mixture = Mapping[str, float]  # the share of each label; those of one column are divided by their sum
-Choice = Mapping[str, str | Mixture]  # by column; a column that is not chosen has no label
+Choice = Mapping[str, str | Mixture]  # by column: a label, "one:2,other:1" or the same as a mapping; or no label
 Weights = dict[str, npt.NDArray[np.float32]]
 STRONGEST = 10.0
 
 
-def parse_choice(given: Sequence[str]) -> dict[str, str | dict[str, float]]:
+def parse_choice(given: Sequence[str]) -> dict[str, str]:
     """``column=label`` or ``column=label:2,other:1`` → what to choose; raises UsageError.
 
     >>> parse_choice(["subreddit=politics", "author=Ann:3,Bob:1"])
-    {'subreddit': 'politics', 'author': {'Ann': 3.0, 'Bob': 1.0}}
+    {'subreddit': 'politics', 'author': 'Ann:3,Bob:1'}
     """
-    chosen: dict[str, str | dict[str, float]] = {}
+    chosen: dict[str, str] = {}
     for each in given:
         column, sign, wanted = each.partition("=")
         if not (column and sign and wanted):
             raise UsageError(f"label {each!r} is not of the form column=label, or column=label:2,other:1")
         if column in chosen:
             raise UsageError(f"label {each!r}: {column} was chosen before; a mixture is {column}=one:2,other:1")
-        chosen[column] = _mixture(wanted) or wanted
+        chosen[column] = wanted
     return chosen
 
 
-def _mixture(wanted: str) -> dict[str, float] | None:
-    """``one:2,other:1`` as a mixture; None where it is not one, but a label as it stands."""
+def _mixture(wanted: object, known: Sequence[str]) -> dict[str, float] | None:
+    """The share of each label: a label as it stands, else ``one:2,other:1``; None where it is neither nor a mapping."""
+    if isinstance(wanted, Mapping):
+        return dict(wanted)
+    if not isinstance(wanted, str) or wanted in known:
+        return {wanted: 1.0} if isinstance(wanted, str) else None
     shares = {}
     for part in wanted.split(","):
         label, sign, share = part.rpartition(":")
         try:
             shares[label] = float(share)
         except ValueError:
-            return None
+            return {wanted: 1.0}
         if not (label and sign):
-            return None
+            return {wanted: 1.0}
     return shares
 
 
 def checked_choice(labels: Labels, chosen: Choice) -> dict[str, dict[str, float]]:
     """Each chosen column with the share of each of its labels, 1 in all; raises UsageError with the nearest name."""
     shares: dict[str, dict[str, float]] = {}
+    if not isinstance(chosen, Mapping):
+        raise UsageError(f"labels are chosen by column, as in {{'author': 'Ann'}}, not by {chosen!r}")
     for column, wanted in chosen.items():
         if column not in labels:
             known = nearest(column, labels) if labels else "this model was trained without labels"
             raise UsageError(f"label {column!r} is not a column of labels: {known}")
-        mixture = {wanted: 1.0} if isinstance(wanted, str) else dict(wanted)
+        mixture = _mixture(wanted, labels[column])
+        if mixture is None:
+            raise UsageError(f"label {column}: a label or a mapping of labels to shares is chosen, not {wanted!r}")
         for label, share in mixture.items():
             if label not in labels[column]:
                 raise UsageError(f"label {column} = {label!r} is not known: {nearest(label, labels[column])}")

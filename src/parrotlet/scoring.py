@@ -4,13 +4,17 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from parrotlet.errors import ParrotletError
+from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.runtime import Runtime, State
 from parrotlet.tokenizers import Tokenizer, first_ids
+
+if TYPE_CHECKING:
+    from parrotlet.corpus import Corpus, Document
 
 IdArray = npt.NDArray[np.int64]
 NatsArray = npt.NDArray[np.float64]
@@ -184,6 +188,24 @@ class Scorer:
         self._read_so_far = min(self._read_so_far + tokens, self._encoded)
         if self._progress is not None and self._encoded:
             self._progress(self._characters * self._read_so_far // self._encoded)
+
+
+def documents_of(text: "str | Corpus | Iterable[str | Document]", form: str) -> Iterator[Iterable[str]]:
+    """The pieces of each document; a string is one, or with form ``lines`` one a line. Raises UsageError."""
+    if isinstance(text, str):
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return iter([pieces_of(text)]) if form == "text" else ([line] for line in lines if line.strip())
+    given: Iterable[str | Document] = text.documents() if hasattr(text, "documents") else text
+    if not isinstance(given, Iterable):
+        raise UsageError(f"what is scored must be a text, a corpus or documents, not {text!r}")
+    return map(_pieces, given)
+
+
+def _pieces(document: "str | Document") -> Iterable[str]:
+    pieces = pieces_of(document) if isinstance(document, str) else getattr(document, "pieces", None)
+    if pieces is None:
+        raise UsageError(f"a document that is scored must be a text, not {document!r}")
+    return pieces
 
 
 def pieces_of(text: str) -> Iterator[str]:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 from parrotlet.cowriting import first_sentence
 from parrotlet.ensembles import checked_weights
 from parrotlet.errors import UsageError, nearest
+from parrotlet.sampling import Rules
+from parrotlet.settings import check
 from parrotlet.writer import Writer
 
 TAIL = 2000  # last characters that a model reads before its turn
@@ -38,6 +40,7 @@ def in_turns(
         raise UsageError(f"turn {turn!r} is not known: {nearest(str(turn), TURNS)}")
     if isinstance(length, bool) or not isinstance(length, int) or length < 0:
         raise UsageError(f"length must be a whole number of characters from 0, not {length!r}")
+    check(Rules, {name: value for name, value in rules.items() if name not in ("stop", "novel", "rule")})
     for writer in writers:
         writer.texts(1, prompt[-TAIL:], length=0, seed=seed, **rules)  # a wrong call fails here
     return _turns(writers, prompt, length, TURNS[turn], None if weights is None else shares, seed, rules)

@@ -2,8 +2,7 @@
 
 import os
 import re
-import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,13 +13,13 @@ import numpy.typing as npt
 from parrotlet.bundle import Bundle, Card, Labels, load_bundle
 from parrotlet.continuations import Continuation, continuations
 from parrotlet.errors import ParrotletError, UsageError
-from parrotlet.generation import Beginning, Plan, UserRule
+from parrotlet.generation import Beginning, Plan, Stops, UserRule, checked_plan
 from parrotlet.labels import Choice, labelled_network
 from parrotlet.lengths import of_usual_length
 from parrotlet.novelty import Novelty
 from parrotlet.runtime import Arithmetic, ReferenceRuntime, Runtime, State, after_last, open_runtime
 from parrotlet.sampling import Rules
-from parrotlet.scoring import LOGITS_LIMIT, Score, Scorer, pieces_of
+from parrotlet.scoring import LOGITS_LIMIT, Score, Scorer, documents_of
 from parrotlet.settings import Settings, check
 from parrotlet.tokenizers import Tokenizer, first_ids
 from parrotlet.trace import TraceStep, likeliest, trace_text
@@ -31,10 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Score", "Text", "Writer", "load"]
 
-Path = Literal["auto", "compiled", "numpy"]
-LONGEST = 100_000_000  # tokens of one text
+Computing = Literal["auto", "compiled", "numpy"]
 MOST_TEXTS = 100_000
-MOST_STOPS, LONGEST_STOP = 1000, 1000
 ROWS = 256  # texts written side by side
 MOST_CONTINUATIONS = 100
 
@@ -52,25 +49,29 @@ class Writer:
     def __init__(
         self,
         bundle: Bundle,
-        path: Path | Runtime = "auto",
+        runtime: Computing | Runtime = "auto",
         arithmetic: Arithmetic = "float32",
         labels: Choice | None = None,
         label_strength: float = 1.0,
     ) -> None:
-        """``path``: how to compute, "compiled" or "numpy" ("auto": the faster there is), or a runtime of one's own.
+        """``runtime``: what computes, "compiled" or "numpy" ("auto": the faster there is), or one of one's own.
 
         ``arithmetic``: "float32", or "int8", which holds the matrices in bytes: several times as fast, hardly less
         exact (less than 0.001 bits per character were lost wherever it was measured), and it writes other texts.
         ``labels`` and ``label_strength``: see ``labelled``.
         """
         self.bundle = bundle
-        self._path, self._arithmetic, self._labels, self._label_strength = path, arithmetic, labels, label_strength
-        if isinstance(path, str):
+        self._given = runtime, arithmetic, labels, label_strength
+        if isinstance(runtime, str):
             network, weights = labelled_network(bundle, labels or {}, label_strength)
-            path = open_runtime(network, weights, len(bundle.tokenizer), path, arithmetic)
+            runtime = open_runtime(network, weights, len(bundle.tokenizer), runtime, arithmetic)
         elif labels:
             raise UsageError("labels cannot be chosen for a runtime of one's own")
-        self._runtime: Runtime = path
+        self._runtime: Runtime = runtime
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What other processes make the same writer of."""
+        return type(self), (self.bundle, *self._given)
 
     def labelled(self, labels: Choice, strength: float = 1.0) -> "Writer":
         """A Writer with the same model that writes, and scores, under these labels of the training texts.
@@ -79,7 +80,8 @@ class Writer:
         is not named has no label. ``strength``: above 1 overdoes what sets a label apart, 0 is no label. Raises
         UsageError for one that the model does not have.
         """
-        return Writer(self.bundle, self._path, self._arithmetic, labels, strength)
+        runtime, arithmetic, *_ = self._given
+        return Writer(self.bundle, runtime, arithmetic, labels, strength)
 
     @property
     def labels(self) -> Labels:
@@ -93,7 +95,8 @@ class Writer:
 
     def readable(self) -> ReferenceRuntime:
         """The same network in plain numpy, whose layers can be looked into."""
-        network, weights = labelled_network(self.bundle, self._labels or {}, self._label_strength)
+        *_, labels, strength = self._given
+        network, weights = labelled_network(self.bundle, labels or {}, strength)
         return ReferenceRuntime(network, weights, len(self.tokenizer))
 
     @property
@@ -114,13 +117,14 @@ class Writer:
         *,
         length: int = 300,
         seed: int | None = None,
-        stop: str | Sequence[str] = (),
+        stop: Stops = (),
         novel: Novelty | None = None,
         rule: UserRule | None = None,
         **rules: Any,
     ) -> str:
         """One text: the prompt and what follows."""
-        return self.texts(1, prompt, length=length, seed=seed, stop=stop, novel=novel, rule=rule, **rules)[0].text
+        plan = self._plan(length, seed, stop, novel, rule, rules)
+        return self._written(self._begin(prompt), plan, range(1))[0].text
 
     def generate(
         self,
@@ -129,16 +133,16 @@ class Writer:
         *,
         length: int = 300,
         seed: int | None = None,
-        stop: str | Sequence[str] = (),
+        stop: Stops = (),
         novel: Novelty | None = None,
         rule: UserRule | None = None,
         usual_lengths: bool = False,
         **rules: Any,
     ) -> list[str]:
         """``n`` texts; the first k of them are the same for every ``n``. ``usual_lengths``: see ``texts``."""
+        check(Rules, rules)
         given: dict[str, Any] = {"stop": stop, "novel": novel, "rule": rule, "usual_lengths": usual_lengths, **rules}
-        texts = self.texts(n, prompt, length=length, seed=seed, **given)
-        return [each.text for each in texts]
+        return [each.text for each in self.texts(n, prompt, length=length, seed=seed, **given)]
 
     def texts(
         self,
@@ -147,7 +151,7 @@ class Writer:
         *,
         length: int = 300,
         seed: int | None = None,
-        stop: str | Sequence[str] = (),
+        stop: Stops = (),
         novel: Novelty | None = None,
         rule: UserRule | None = None,
         probabilities: bool = False,
@@ -183,7 +187,7 @@ class Writer:
         *,
         length: int = 300,
         seed: int | None = None,
-        stop: str | Sequence[str] = (),
+        stop: Stops = (),
         novel: Novelty | None = None,
         rule: UserRule | None = None,
         **rules: Any,
@@ -212,7 +216,7 @@ class Writer:
 
     def score(
         self,
-        text: "str | Corpus | Iterable[Document]",
+        text: "str | Corpus | Iterable[str | Document]",
         form: Literal["text", "lines"] | None = None,
         *,
         surprise: bool = False,
@@ -227,13 +231,7 @@ class Writer:
         form = form or self.card.form
         if form not in ("text", "lines"):
             raise UsageError(f"form must be 'text' or 'lines', not {form!r}")
-        documents: Iterable[Iterable[str]]
-        if isinstance(text, str):
-            lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-            documents = [pieces_of(text)] if form == "text" else ([line] for line in lines if line.strip())
-        else:
-            given: Iterable[Document] = text.documents() if hasattr(text, "documents") else text
-            documents = (document.pieces for document in given)
+        documents = documents_of(text, form)
         scorer = Scorer(self._runtime, self.tokenizer, surprise, progress)
         (scorer.add_texts if form == "text" else scorer.add_lines)(documents)
         return scorer.score()
@@ -259,7 +257,7 @@ class Writer:
         length: int = 20,
         n: int = 5,
         seed: int | None = None,
-        stop: str | Sequence[str] = (),
+        stop: Stops = (),
         novel: Novelty | None = None,
         rule: UserRule | None = None,
         **rules: Any,
@@ -274,25 +272,15 @@ class Writer:
         self,
         length: int,
         seed: int | None,
-        stop: str | Sequence[str],
+        stop: Stops,
         novel: Novelty | None,
         rule: UserRule | None,
         rules: dict[str, Any],
     ) -> Plan:
         """The call's settings, checked."""
-        if isinstance(length, bool) or not isinstance(length, int) or not 0 <= length <= LONGEST:
-            raise UsageError(f"length must be a whole number of tokens from 0 to {LONGEST}, not {length!r}")
-        if seed is None:
-            seed = secrets.randbits(32)
-        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-            raise UsageError(f"seed must be a whole number from 0 to {2**63 - 1}, not {seed!r}")
-        if novel is not None and not isinstance(novel, Novelty):
-            raise UsageError("novel must be a Novelty, made from the training text and a number of characters")
-        if rule is not None and not callable(rule):
-            raise UsageError("rule must be a function of probabilities and ids that gives back probabilities")
         stop_id = self.tokenizer.stop if self.card.form == "lines" else None
-        stops = _check_stops(stop)
-        return Plan(length, seed, check(Rules, rules), stops, novel, rule, stop_id, self._banned())
+        given = checked_plan(length, seed, stop, novel, rule, rules)
+        return replace(given, stop_id=stop_id, banned=self._banned())
 
     def _banned(self) -> tuple[int, ...]:
         """Ids that are never drawn: in a long text its end is one of them."""
@@ -332,19 +320,9 @@ class Writer:
         return logits[:, -1], state
 
 
-def _check_stops(stop: str | Sequence[str]) -> tuple[str, ...]:
-    stops = (stop,) if isinstance(stop, str) else tuple(stop)
-    if len(stops) > MOST_STOPS:
-        raise UsageError(f"stop: at most {MOST_STOPS} strings, not {len(stops)}")
-    for each in stops:
-        if not isinstance(each, str) or not 1 <= len(each) <= LONGEST_STOP:
-            raise UsageError(f"stop: each must be a text of 1 to {LONGEST_STOP} characters, not {each!r:.100}")
-    return stops
-
-
-def load(path: str | os.PathLike[str], path_kind: Path = "auto", arithmetic: Arithmetic = "float32") -> Writer:
-    """Open a model file to write with; ``arithmetic`` as for ``Writer``.
+def load(path: str | os.PathLike[str], runtime: Computing = "auto", arithmetic: Arithmetic = "float32") -> Writer:
+    """Open a model file to write with; ``runtime`` and ``arithmetic`` as for ``Writer``.
 
     Raises ParrotletError with one line where it is not a sound model.
     """
-    return Writer(load_bundle(path), path_kind, arithmetic)
+    return Writer(load_bundle(path), runtime, arithmetic)

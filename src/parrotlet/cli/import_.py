@@ -1,5 +1,6 @@
 """A file of textgenrnn or Keras comes in; a model file goes out, and what was found in the old one is told."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ from parrotlet.cli.console import as_json as to_json
 from parrotlet.cli.options import AsJson
 from parrotlet.errors import UsageError
 from parrotlet.show import harmless
+
+OLD_ENDING = re.compile(r"(\.weights)?\.(h5|hdf5|keras)$", re.IGNORECASE)
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -71,5 +74,5 @@ def import_(
 
 
 def default_output(old: str) -> str:
-    """The name of the old file, in the current folder: ``book.safetensors`` of ``models/book.weights.h5``."""
-    return (Path(old).name.split(".")[0] or "model") + ".safetensors"
+    """The name of the old file, in the current folder: ``book.05.safetensors`` of ``models/book.05.weights.h5``."""
+    return (OLD_ENDING.sub("", Path(old).name) or "model") + ".safetensors"

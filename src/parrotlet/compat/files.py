@@ -5,7 +5,6 @@ What textgenrnn did without a word (a first line dropped, bytes skipped) is look
 
 import csv
 import io
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -173,10 +172,9 @@ def _imported(weights: Path, vocab: PathLike | None, config: PathLike | None) ->
 
 def read_config(path: PathLike) -> Mapping[str, Any]:
     """The options of a textgenrnn ``config.json``."""
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8", errors="replace"))
-    except (OSError, ValueError) as error:
-        raise ParrotletError(f"{os.fspath(path)}: it can not be read as a config.json ({error})") from None
+    from parrotlet.importers.alphabet import read_json
+
+    data = read_json(Path(path))
     if not isinstance(data, dict):
         raise ParrotletError(f"{os.fspath(path)}: a config.json holds an object, not {type(data).__name__}")
     return data

@@ -24,19 +24,24 @@ __all__ = [
     "Corpus",
     "Document",
     "NamedCorpus",
+    "PathName",
     "Reader",
+    "Sources",
+    "as_read",
     "from_texts",
     "open_corpus",
     "open_like",
 ]
 
 
+PathName = str | os.PathLike[str]
+Sources = PathName | Sequence[PathName] | Corpus
 PLAIN = {".txt", ".text", ".md"}
 Looked = tuple[Source | None, Reading]  # a plain file and how it would be read, or a reading that stands
 
 
 def open_corpus(
-    sources: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+    sources: Sequence[PathName] | PathName,
     settings: CorpusSettings | None = None,
     *,
     plain: CorpusSettings | None = None,
@@ -62,11 +67,25 @@ def open_corpus(
         name = f"{len(readings)} files"
     elif len(readings) == 1:
         name = readings[0].name
-    return Corpus(readings, name, form, passed_by)
+    return Corpus(readings, name, form, passed_by, settings)
+
+
+def as_read(sources: Sources, settings: CorpusSettings, asked: CorpusSettings) -> tuple[Corpus, CorpusSettings]:
+    """What ``sources`` lists, or a corpus as it is, and the settings that it is read by.
+
+    ``asked``: those of ``settings`` that somebody gave; raises UsageError where an open corpus is read otherwise.
+    """
+    if not isinstance(sources, Corpus):
+        return open_corpus(sources, settings), settings
+    for name, value in asked.model_dump(exclude_defaults=True, exclude={"position", "labels"}).items():
+        if value != (sources.form if name == "form" else getattr(sources.settings, name)):
+            raise UsageError(f"corpus.{name} = {value!r}: this corpus is open already, and is not read so")
+    own = {"position": settings.position, "labels": settings.labels or sources.settings.labels}
+    return sources, sources.settings.model_copy(update=own)
 
 
 def open_like(
-    sources: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+    sources: Sequence[PathName] | PathName,
     learned: CorpusSettings,
     form: str,
     header: bool | None = None,

@@ -92,7 +92,12 @@ def read_dialogue(source: Source, settings: CorpusSettings) -> Reading:
 def _reading(source: Source, told: str, conversations: Callable[[LeftOut], Iterator[Iterable[Turn]]]) -> Reading:
     def read(left_out: LeftOut) -> Iterator[Document]:
         for conversation in conversations(left_out):
-            turns = [(speaker, text) for speaker, text in conversation if text.strip()]
+            turns = []
+            for speaker, text in conversation:
+                if text.strip():
+                    turns.append((speaker, text))
+                else:
+                    left_out["{n} empty turn{s} left out"] += 1
             for start in range(0, len(turns), MOST_TURNS):
                 yield Document(whole(written(turns[start : start + MOST_TURNS])))
 
@@ -247,10 +252,17 @@ def _turn_of(each: object) -> Turn | None:
         text = as_text(each)
         return None if text is None else (None, text)
     speaker = next((str(each[name]) for name in SPEAKERS if each.get(name) is not None), None)
-    text = next((found for name in SAID if (found := as_text(each.get(name))) is not None), None)
+    text = next((found for name in SAID if (found := _said_in(each.get(name))) is not None), None)
     if text is None or (speaker or "").lower() in SILENT:
         return None
     return speaker, text
+
+
+def _said_in(content: object) -> str | None:
+    """What is said: a text, or parts of which some are texts, ``{"type": "text", "text": …}``."""
+    parts = content if isinstance(content, list) else [content]
+    texts = [as_text(each.get("text") if isinstance(each, Mapping) else each) for each in parts]
+    return " ".join(text for text in texts if text is not None) if any(text is not None for text in texts) else None
 
 
 def _yaml(source: Source, settings: CorpusSettings) -> Iterator[Iterable[Turn]]:

@@ -12,6 +12,7 @@ from typing import Literal
 import regex
 
 from parrotlet.errors import ParrotletError, UsageError, nearest
+from parrotlet.settings import CorpusSettings
 
 PIECE = 1 << 20
 """Most characters of one piece."""
@@ -62,12 +63,20 @@ class Corpus:
 
     ``form`` says whether they are long texts or short documents; ``notes`` tells what was decided by looking, and
     gains the counts of what was left out (blank lines, records without text) when the first pass ends; ``bytes`` is
-    the size on disk where it is known.
+    the size on disk where it is known; ``settings`` are those that it is read by.
     """
 
-    def __init__(self, readings: Sequence[Reading], name: str, form: Shape, notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        readings: Sequence[Reading],
+        name: str,
+        form: Shape,
+        notes: Sequence[str] = (),
+        settings: CorpusSettings | None = None,
+    ) -> None:
         self.name = name
         self.form: Shape = form
+        self.settings = settings or CorpusSettings()
         self._readings = list(readings)
         self._notes = list(notes)
 

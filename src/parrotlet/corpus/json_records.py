@@ -36,6 +36,10 @@ def _read(source: Source, settings: CorpusSettings, array_allowed: bool) -> Read
     sample = list(islice(records(LeftOut()), LOOKED_AT))
     if not sample:
         raise NotText(f"{source.name}: it is empty")
+    if not array_allowed and "1" in sample[0] and all(isinstance(value, dict) for value in sample[0].values()):
+        raise ParrotletError(
+            f"{source.name}: its first line is an array of records: read are a record a line, or an array named .json"
+        )
     chooser = Chooser(source.name, sample, settings)
     form, read = reader_of(records, chooser, settings.form)
     return Reading(

@@ -123,7 +123,7 @@ def no_table(name: str, settings: CorpusSettings) -> None:
 
 
 def as_text(value: object) -> str | None:
-    """A field as text: lists joined by blanks, numbers as written, None and objects within objects lacking."""
+    """A field as text: lists joined by blanks, numbers as written; None and objects are none, nor is a list of them."""
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, (Mapping, bytes)):
@@ -131,7 +131,8 @@ def as_text(value: object) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (list, tuple)):
-        return " ".join(part for part in map(as_text, value) if part is not None)
+        parts = [part for part in map(as_text, value) if part is not None]
+        return " ".join(parts) if parts or not value else None
     return str(value)
 
 

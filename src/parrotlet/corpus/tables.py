@@ -63,7 +63,7 @@ def open_table(source: Source, settings: CorpusSettings, usual: str = ",") -> Ta
     if not any(line.strip() for line in lines):
         raise NotText(f"{source.name}: it is empty")
     known = source.suffix in (".csv", ".tsv", ".tab")
-    dialect = sniff(lines, usual, ",\t;|" if known else ",\t;|:")
+    dialect = sniff(source.name, lines, usual, ",\t;|" if known else ",\t;|:")
     sample = list(islice(_rows(source.name, lines, dialect, Counter()), LOOKED_AT))
     asked = {settings.column, *settings.labels} - {None}
     header = settings.header
@@ -96,7 +96,7 @@ def _read(source: Source, settings: CorpusSettings, usual: str) -> Reading:
     return Reading(source.name, form, [f"{source.name}: {table.told}; {chooser.told}"], read, source.bytes)
 
 
-def sniff(lines: Sequence[str], usual: str, delimiters: str = ",\t;|") -> Dialect:
+def sniff(name: str, lines: Sequence[str], usual: str, delimiters: str = ",\t;|") -> Dialect:
     """The delimiter and quoting that give most rows the same number of cells, two or more; else one column.
 
     The usual delimiter needs half of the rows, the others four fifths.
@@ -105,7 +105,7 @@ def sniff(lines: Sequence[str], usual: str, delimiters: str = ",\t;|") -> Dialec
     for delimiter in sorted(delimiters, key=lambda one: one != usual):
         for quoted in (True, False):
             dialect = Dialect(delimiter, quoted)
-            rows = list(islice(_rows("sample", lines, dialect, Counter()), 2 * LOOKED_AT))
+            rows = list(islice(_rows(name, lines, dialect, Counter()), 2 * LOOKED_AT))
             rows = rows[:-1] if len(rows) > 2 else rows  # the last one may be cut by the sample's end
             if not rows:
                 continue

@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from parrotlet.container import open_container, parse_json
+from parrotlet.container import open_container, parse_json, read_header
 from parrotlet.errors import ParrotletError
 
 FloatArray = npt.NDArray[np.float32]
@@ -97,7 +97,11 @@ class Reader:
             raise ParrotletError(f"{name} is a SavedModel folder: save the model as one .keras or .h5 file instead")
         with open_container(path) as file:
             start = file.read(len(HDF5_MARK) + 1)
-        if name.endswith(".safetensors") and start[8:] == b"{":
+            own = name.endswith(".safetensors") and start[8:] == b"{"
+            if own:
+                file.seek(0)
+                read_header(file, name)  # raises where something else wrote it
+        if own:
             raise ParrotletError(f"{name} is already a model of parrotlet's: parrotlet generate {name}")
         if not start.startswith((HDF5_MARK, ZIP_MARK)):
             raise ParrotletError(f"{name} is neither an HDF5 nor a .keras file")

@@ -6,6 +6,7 @@ names the groups as the class names its attributes, and nothing says in which or
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -96,7 +97,9 @@ def _numbered(archive: Archive, container: str) -> list[Stored]:
         entries = groups.setdefault(group, [])
         entries.append((inner.startswith("backward"), folder, int(number[1]), array))
         own = archive.attributes.get(f"{container}{group}/vars", {}).get("name")
-        names[group] = own if container and isinstance(own, str) and own else group
+        # Until Keras 3.5 no name is kept: then a group's, counted within the file, must not be taken for a layer's,
+        # counted within the session; a path is no layer's name.
+        names[group] = own if container and isinstance(own, str) and own else container + group
     return [
         Stored(
             names[group],
@@ -121,6 +124,8 @@ def arrays_of(layers: Sequence[Stored], wanted: Sequence[Described], archive: Ar
     by_group = {layer.group: layer for layer in layers}
     counts: dict[str, int] = {}
     found: list[tuple[FloatArray, ...]] = []
+    if twice := next((name for name, count in Counter(each.name for each in wanted).items() if count > 1), None):
+        raise archive.error(f"its layer {twice!r} is used more than once, which is not known here")
     for each in wanted:
         count = counts.get(each.kind, 0)
         counts[each.kind] = count + 1

@@ -4,6 +4,7 @@ A class is a row of the old output layer. A tokenizer has its own ids: <s> first
 the symbols in the order of their classes; ``Vocabulary.classes`` leads from an id back to its class.
 """
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -53,6 +54,8 @@ def build_vocabulary(meaning: Meaning, count: int) -> Vocabulary:
     """A tokenizer for ``count`` classes. Classes without a token get a symbol that no text has, and are told."""
     special = {meaning.stop, meaning.unknown}
     others = [each for each in range(count) if each not in special]
+    if NAMELESS + count > sys.maxunicode and not meaning.words:
+        raise ParrotletError(f"the model tells {count:,} classes apart, which is more than there are symbols for")
     symbols, nameless = [], []
     for each in others:
         token = meaning.tokens.get(each)

@@ -21,15 +21,18 @@ from typing import Any
 import torch
 
 from parrotlet.bundle import Bundle, load_bundle
+from parrotlet.corpus import Sources
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.learning.checkpoint import RunFolder
 from parrotlet.learning.events import Done, Event, Note
 from parrotlet.learning.machine import kept_memory, settle_threads
-from parrotlet.learning.prepare import Prepared, Sources, prepare, take_up
+from parrotlet.learning.prepare import Prepared, prepare, take_up
 from parrotlet.learning.run import Loop
 from parrotlet.recipes import load_recipe
 from parrotlet.settings import Settings, flat, merge, parse_settings
+from parrotlet.writer import Writer
 
+Model = str | os.PathLike[str] | Bundle | Writer | None
 MODEL_SECTIONS = {"network", "tokenizer"}  # that a model brings along when it is trained on
 
 
@@ -68,7 +71,7 @@ def training(
     output: str | os.PathLike[str] | None = None,
     *,
     recipe: str | os.PathLike[str] | None = None,
-    start_from: str | os.PathLike[str] | Bundle | None = None,
+    start_from: Model = None,
     resume: bool = False,
     started: float | None = None,
     **settings: Any,
@@ -90,7 +93,7 @@ def training(
     layers = merge({name: values for name, values in base.items() if name not in left_out}, flat(settings))
     resolved = parse_settings(layers)
     target = _checked_output(output)
-    bundle = start_from if isinstance(start_from, Bundle | None) else load_bundle(start_from)
+    bundle = _begun_from(start_from)
 
     def events(run: Run) -> Iterator[Event]:
         threads = torch.get_num_threads()
@@ -166,6 +169,16 @@ def _ignored(layers: Mapping[str, Mapping[str, Any]], settings: Settings) -> Ite
             value = given[section][name]
             if kept[section][name] != value and value != "auto":
                 yield f"{section}.{name} = {value!r} is ignored: the run began with {kept[section][name]!r}"
+
+
+def _begun_from(model: Model) -> Bundle | None:
+    if isinstance(model, str | os.PathLike):
+        return load_bundle(model)
+    if isinstance(model, Writer):
+        return model.bundle
+    if not isinstance(model, Bundle | None):
+        raise UsageError(f"start_from must be a model or the path of one, not {model!r:.80}")
+    return model
 
 
 def _checked_output(output: str | os.PathLike[str] | None) -> Path | None:

@@ -44,17 +44,25 @@ class Progress:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
+_newest: dict[Path, object] = {}  # the last one of this process that held a folder
+
+
 class RunFolder:
     """The folder beside a model file from which its training goes on."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock: FileLock | None = None
+        self._mark = object()
 
     def hold(self) -> None:
-        """Keep other processes out until :meth:`release`; raises ParrotletError where one learns here."""
+        """Keep other processes out until :meth:`release`; raises ParrotletError where one learns here.
+
+        An earlier run of this process, which may have been broken off, gives way.
+        """
         if self._lock is not None or not self.folder.is_dir():
             return
+        _newest[self.folder.resolve()] = self._mark
         lock = FileLock(self.folder / "lock", timeout=0, thread_local=False, is_singleton=True)
         try:
             lock.acquire()
@@ -65,6 +73,11 @@ class RunFolder:
         except (OSError, NotImplementedError):  # a file system without locks
             return
         self._lock = lock
+
+    def check(self) -> None:
+        """Before anything is written: raises ParrotletError where a newer run of this process writes here."""
+        if _newest.get(self.folder.resolve(), self._mark) is not self._mark:
+            raise ParrotletError(f"a newer run has begun in {self.folder}: this one cannot go on")
 
     def release(self) -> None:
         if self._lock is not None:
@@ -104,6 +117,7 @@ class RunFolder:
         return facts
 
     def save(self, progress: Progress, weights: Arrays, best: Arrays, resumable: Arrays) -> None:
+        self.check()
         groups = {"weights": weights, "best": best, "resumable": resumable}
         arrays = {f"{group}/{name}": array for group, members in groups.items() for name, array in members.items()}
         data = as_safetensors(arrays, metadata={"progress": json.dumps(asdict(progress))})
@@ -133,6 +147,7 @@ class RunFolder:
 
     def add_metrics(self, record: Mapping[str, Any]) -> int:
         """Append one line to ``metrics.jsonl``; returns the size of the file after it."""
+        self.check()
         try:
             with open(self.folder / "metrics.jsonl", "a", encoding="utf-8", newline="\n") as file:
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")

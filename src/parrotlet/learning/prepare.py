@@ -4,7 +4,6 @@ A run starts anew, from a model (fine-tuning) or from its own folder (resuming).
 """
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parrotlet.bundle import Bundle, Labels
-from parrotlet.corpus import Corpus, from_texts, open_corpus
+from parrotlet.corpus import Corpus, Sources, as_read, from_texts
 from parrotlet.dataset import (
     POSITION,
     Encoded,
@@ -36,11 +35,16 @@ from parrotlet.learning.plan import plan, sensible_minutes
 from parrotlet.learning.remarks import without_effect
 from parrotlet.networks import Network, build_network
 from parrotlet.runtime.shapes import ENTERED, expected_shapes, label_table, state_shape
-from parrotlet.settings import NetworkSettings, Section, Settings, TokenizerSettings, check, parse_settings
+from parrotlet.settings import (
+    NetworkSettings,
+    Section,
+    Settings,
+    TokenizerSettings,
+    check,
+    parse_settings,
+)
 from parrotlet.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 from parrotlet.writer import Writer
-
-Sources = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Corpus
 
 # How much of a long text is looked at to find its symbols' frequencies: enough for a starting point.
 FREQUENCY_SAMPLE = 4_000_000
@@ -67,13 +71,6 @@ class Prepared:
     resumable: Arrays | None = None
 
 
-def as_corpus(sources: Sources, settings: Settings) -> Corpus:
-    """A corpus as it is, or the files, folders, addresses and names that ``sources`` lists."""
-    if isinstance(sources, Corpus):
-        return sources
-    return open_corpus([sources] if isinstance(sources, str | os.PathLike) else list(sources), settings.corpus)
-
-
 def prepare(
     sources: Sources,
     settings: Settings,
@@ -90,7 +87,8 @@ def prepare(
     asked = settings
     if start_from is not None:
         settings = _with_model(settings, start_from.settings)
-    corpus = as_corpus(sources, settings)
+    corpus, read_by = as_read(sources, settings.corpus, asked.corpus)
+    settings = settings.model_copy(update={"corpus": read_by})
     labels = _check(settings, corpus)
     known = start_from.labels if start_from is not None else {}
     parts = _parts(settings, labels, known)  # before anything of an earlier run is touched
@@ -179,6 +177,8 @@ def _check(settings: Settings, corpus: Corpus) -> list[str]:
     if labels and first is not None and not first.labels:
         why = "one long text has none: leave form = 'text' out" if corpus.form == "text" else f"{corpus.name} has none"
         raise UsageError(f"corpus.labels = {labels!r}: {why}")
+    if first is not None and labels != (found := list(first.labels)):
+        raise UsageError(f"corpus.labels = {labels!r}: {corpus.name} has labels for {found!r}")
     network = settings.network
     if settings.corpus.position and network.attention:
         raise UsageError("corpus.position does not go with network.attention: leave it out")

@@ -221,6 +221,7 @@ class Loop:
         nats = figure * math.log(2) * self._characters_per_token
         place = f"{self._epoch():05.2f}" if self.settings.epochs else f"{progress.step:06}"
         path = self.output.with_name(f"{self.output.stem}-{place}-{nats:.4f}{self.output.suffix}")
+        self.folder.check()
         self._make_bundle(weights).save(path)
         return path
 
@@ -262,6 +263,7 @@ class Loop:
 
     def _save(self, bundle: Bundle) -> Saved:
         assert self.output is not None
+        self.folder.check()
         bundle.save(self.output)
         return Saved(str(self.output), self.progress.best)
 

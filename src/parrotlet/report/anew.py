@@ -2,21 +2,18 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from parrotlet.bundle import Bundle, load_bundle
-from parrotlet.corpus import Corpus, Document, open_like
+from parrotlet.corpus import Corpus, Document, PathName, Sources, open_like
 from parrotlet.dataset import encode_corpus, split
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.report.card import Report
 from parrotlet.report.material import Material, gather
 from parrotlet.report.measure import CHARACTERS, make_report
 from parrotlet.writer import Writer, load
-
-PathName = str | os.PathLike[str]
-Sources = PathName | Sequence[PathName] | Corpus
 
 
 def report_card(model: PathName | Writer, text: Sources | None = None, held_out: Sources | None = None) -> Report:

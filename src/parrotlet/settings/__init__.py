@@ -253,6 +253,8 @@ def flat(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             nested.setdefault(name, {}).update(value)
         elif name == "network":
             nested.setdefault("network", {})["kind"] = value
+        elif name in SECTIONS:
+            raise UsageError(f"{name} takes a mapping of settings, not {value!r:.80}")
         elif name in homes:
             nested.setdefault(homes[name], {})[name] = value
         else:
