@@ -204,6 +204,8 @@ def test_a_wrong_call_is_one_clear_line(model):
         Chat(Writer(running.bundle))
     with pytest.raises(UsageError, match="memory must be a whole number of turns from 1, not 0"):
         Chat(load(model), memory=0)
+    with pytest.raises(UsageError, match="this model never read 'Ωnn:': where its speakers have names"):
+        Chat(load(model), asker="Ωnn: ")
     with pytest.raises(UsageError, match="what you say must be a text that is not empty"):
         Chat(load(model)).say(" ")
 

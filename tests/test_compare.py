@@ -79,6 +79,13 @@ def test_a_better_model_may_be_the_slower_one_or_no_better() -> None:
     assert level.sentence.endswith("by 60 s, 2.0 times the 30 s that A needed, and ends level with it")
 
 
+def test_what_calibration_gained_after_the_curve_needs_no_time() -> None:
+    (gain,) = compare(
+        model(SLOW, validation_bits_per_character=2.49), model(FAST, validation_bits_per_character=2.28)
+    ).gains
+    assert (gain.seconds, gain.worse_seconds) == (12, 100) and gain.bits == pytest.approx(0.21)
+
+
 def test_every_model_is_set_against_the_first() -> None:
     gains = compare(model(SLOW), model(FAST), model([(5, 2.4)])).gains
     assert [(gain.better, gain.worse) for gain in gains] == [("B", "A"), ("C", "A")]
@@ -170,7 +177,7 @@ def test_of_a_model_that_was_taken_over_no_training_is_made_up() -> None:
 
 @pytest.mark.parametrize("form", ["text", "lines"])
 def test_a_text_is_scored_by_each_in_the_same_form(form: str) -> None:
-    models = model(form=form), model(FAST, seed=2)
+    models = model(form=form), model(FAST, seed=2, form=form)
     found = compare(*models, text=TEXT)
     assert [each.score for each in found.models] == [each.score(TEXT, form) for each in models]
     (gain,) = (gain for gain in found.gains if gain.on == "the text given")
@@ -179,6 +186,13 @@ def test_a_text_is_scored_by_each_in_the_same_form(form: str) -> None:
     assert scores[gain.better] == gain.better_bits and gain.seconds is None
     corpus = compare(*models, text=from_texts([TEXT], "text")) if form == "text" else None
     assert corpus is None or [each.score for each in corpus.models] == [each.score for each in found.models]
+
+
+def test_scores_of_models_of_another_form_are_never_compared() -> None:
+    for order in (("text", "lines"), ("lines", "text")):
+        found = compare(*(model(form=form, seed=seed) for seed, form in enumerate(order, 1)), text=TEXT)
+        assert found.models[1].score_apart.startswith("it writes ") and not found.models[0].score_apart
+        assert not [gain for gain in found.gains if gain.on == "the text given"]
 
 
 @pytest.mark.parametrize(

@@ -288,6 +288,13 @@ def test_a_file_whose_text_did_not_change_is_left_as_it_is(model, tmp_path):
     assert kept.read_bytes() == b"\xef\xbb\xbfthe\r\ndog"
 
 
+def test_a_draft_keeps_its_line_ends(model, tmp_path):
+    kept = tmp_path / "draft.txt"
+    kept.write_bytes(b"\xef\xbb\xbfthe cat sat\r\nthe dog")
+    assert in_a_pipe(model, "1\n", "--draft", str(kept)).returncode == 0
+    assert kept.read_bytes() == b"\xef\xbb\xbfthe cat sat\r\nthe dog sat"
+
+
 def test_words_that_are_looked_up_are_offered_whole():
     pytest.importorskip("icu4py")
     writer = taught(["今日は日本で食べる。", "明日は東京で食べる。"] * 30, level="word", breaker="icu", steps=80)

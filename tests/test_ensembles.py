@@ -145,6 +145,18 @@ def test_models_of_any_vocabulary_write_in_turns(one, others, turn):
     assert weighted == alone
 
 
+@pytest.mark.timeout(60)
+def test_a_blank_that_is_written_again_and_again_ends_the_text(others):
+    for length in range(1, 20):
+        text = "".join(in_turns([others["word"]] * 2, length=length, temperature=0))
+        assert len(text) <= length and text.strip()
+
+
+def test_an_ensemble_is_no_model_with_labels(one):
+    with pytest.raises(UsageError, match="an ensemble has no labels: label its models"):
+        average([one, one]).labelled({})
+
+
 @pytest.mark.parametrize("turn", ["word", "sentence", "line"])
 def test_turns_neither_double_nor_lose_a_blank(others, turn):
     for writers in ([others["word"], others["word"]], [others["word"], others["char"]]):

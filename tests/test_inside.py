@@ -121,8 +121,7 @@ def test_surprise_is_what_the_score_counts_and_influence_looks_back_only(network
     writer = writer_of(network)
     (strip,) = inside.surprise(writer, TEXT).strips
     score = writer.score(TEXT, "lines" if writer.card.form == "lines" else "text", surprise=True)
-    if writer.opening(writer.tokenizer.encode(TEXT))[0] == writer.tokenizer.stop:
-        np.testing.assert_allclose(strip.values, [bits for _, bits in score.surprise], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(strip.values, [bits for _, bits in score.surprise], rtol=1e-4, atol=1e-4)
     assert len(strip.values) == len(TEXT) and min(strip.values) > 0
     values = inside.influence(writer, TEXT[:12]).links.values
     assert values.shape == (12, 12) and not np.triu(values).any() and values.min() >= 0
@@ -131,6 +130,23 @@ def test_surprise_is_what_the_score_counts_and_influence_looks_back_only(network
         assert not values[reach].any()  # nothing outside the window bears on anything
     if network.context != 1:
         assert values.any()
+
+
+def test_between_documents_stands_what_ends_one():
+    writer = writer_of(NETWORKS[0], form="lines")
+    view = inside.surprise(writer, ["abc", "ca"])
+    assert "".join(view.tokens) == "abc\nca"
+    scores = [bits for text in ("abc", "ca") for _, bits in writer.score([text], "lines", surprise=True).surprise]
+    np.testing.assert_allclose(view.strips[0].values[:4], scores[:4], rtol=1e-4)
+    with pytest.raises(UsageError, match="text must be a text or several"):
+        inside.surprise(writer, ["a", 5])
+
+
+def test_a_short_text_says_nothing_of_its_units():
+    network = NetworkSettings(kind="lstm", hidden=24, embedding=8)
+    for scale in range(1, 30):
+        writer = writer_of(network, random_weights(network, len(ALPHABET) + 1, scale / 5))
+        assert inside.detectors(writer, "a b c (d) e") == []
 
 
 @pytest.mark.parametrize("network", [each for each in NETWORKS if each.attention], ids=name_of)

@@ -64,6 +64,10 @@ def test_the_prompt_counts_and_parts_that_are_too_long_are_left_out():
     lengths = lengths_of(of_usual_length(Drafting(), 100, BORDERS, 3, 1000, 0))
     assert min(lengths) >= 1 and max(lengths) <= BORDERS[-1] - 3 and np.mean([each <= 7 for each in lengths]) > 0.7
     assert max(lengths_of(of_usual_length(Drafting(), 100, BORDERS, 0, 5, 0))) <= 6
+    before = BORDERS[2]
+    late = lengths_of(of_usual_length(Drafting(), 100, BORDERS, before, 1000, 0))
+    shares = [sum(low < before + each <= high for each in late) for low, high in pairwise(BORDERS[2:])]
+    assert min(shares) > 20  # none goes to parts whose texts are shorter than the prompt
 
 
 def test_too_many_are_refused():

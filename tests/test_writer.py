@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -273,6 +274,17 @@ def test_where_nothing_would_copy_novel_text_is_the_plain_text() -> None:
         assert writer.write(seed=seed, novel=Novelty(["zzzz"], 2)) == writer.write(seed=seed)
 
 
+def test_what_may_not_be_copied_leaves_the_chances_of_the_rest_as_they_are() -> None:
+    """Refused tokens are left out and the others rescaled: none of them is nearer to a refused one than another."""
+    writer, _ = fake_writer(even(*"abcdefgh"))
+    for rule in (None, lambda chances, ids: chances):
+        texts = writer.texts(3000, length=1, seed=1, novel=Novelty(["de"], 1), rule=rule)
+        counts = Counter(text.text for text in texts)
+        assert set(counts) == set("abcfgh")
+        chi_square = sum((count - 500) ** 2 / 500 for count in counts.values())
+        assert chi_square < 20.5  # five degrees of freedom: one run in a thousand is beyond it
+
+
 def test_where_every_way_on_copies_the_text_ends() -> None:
     writer, _ = fake_writer(even(*LETTERS))
     everything = Novelty([LETTERS, "abc", "cd", "ef\n", "é", "\ufffd"], 1)
@@ -378,7 +390,7 @@ def test_next_tokens_are_sorted_and_leave_out_what_can_not_be_written() -> None:
 def test_the_score_of_a_long_text_counts_its_tokens_and_not_its_end() -> None:
     writer, runtime = fake_writer(lambda ids: {"a": 0.25, "abc": 0.5, "d": 0.25})
     score = writer.score("AabcD", surprise=True)
-    assert runtime.begun == [[ID["<s>"], ID["a"], ID["abc"]]]
+    assert runtime.begun == [[ID["\n"], ID["a"], ID["abc"]]]  # as a text is written
     assert (score.characters, score.tokens, score.comparable, score.unknown_share) == (5, 3, True, 0.0)
     assert score.bits_per_character == pytest.approx(5 / 5, rel=1e-5)
     assert score.nats_per_token == pytest.approx(5 * math.log(2) / 3, rel=1e-5)
@@ -469,6 +481,7 @@ def test_an_empty_text_has_no_score(text: Any, form: Any) -> None:
         ({"novel": 5}, "novel"),
         ({"rule": 5}, "rule"),
         ({"prompt": 5}, "prompt"),
+        ({"min_length": 30, "length": 10}, "min_length = 30 is more than length = 10"),
     ],
 )
 def test_wrong_calls_fail_at_once_with_one_line(asked: dict[str, Any], message: str) -> None:

@@ -33,6 +33,11 @@ class Chat:
             raise UsageError("this model did not learn conversations: train one with --recipe chat")
         if isinstance(memory, bool) or not isinstance(memory, int) or memory < 1:
             raise UsageError(f"memory must be a whole number of turns from 1, not {memory!r}")
+        if missing := [mark.strip() for mark in (asker, answerer) if writer.unknown(mark)]:
+            raise UsageError(
+                f"this model never read {' and '.join(map(repr, missing))}: where its speakers have names, say who you "
+                "are and who it is (asker='Ann: ' and answerer='Bob: ', or --you Ann --it Bob)"
+            )
         self._writer, self._memory, self._asker, self._answerer = writer, memory, asker, answerer
         self.turns: list[tuple[str, str]] = []  # what you said and what it answered, oldest first
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from parrotlet.corpus import Corpus
 
 HELD_BACK = "the text held back"
+WRITES = {"text": "one long text", "lines": "short documents"}
 # Settings of a training that say nothing about the model, or whose outcome is a figure of its own.
 ASIDE = frozenset({"minutes", "epochs", "steps", "validation", "evaluations", "keep", "seed", "device"})
 
@@ -145,8 +146,10 @@ def _scores_apart(writers: Sequence[Writer], scores: Sequence[Any], text: "str |
     tokenizers = [writer.tokenizer.to_json() for writer in writers]
     alike = [each == tokenizers[0] for each in tokenizers]
     reasons = []
-    for score, digest, same in zip(scores, digests, alike, strict=True):
-        if same and sum(alike) > 1:
+    for writer, score, digest, same in zip(writers, scores, digests, alike, strict=True):
+        if writer.card.form != writers[0].card.form:
+            reason = f"it writes {WRITES[writer.card.form]}, the first {WRITES[writers[0].card.form]}"
+        elif same and sum(alike) > 1:
             reason = ""
         elif not score.comparable:
             reason = score.not_comparable
@@ -181,8 +184,10 @@ def _gains(first: Figures, other: Figures, text: str | None) -> Iterator[Gain]:
 def _gain_in_training(better: Figures, worse: Figures) -> Gain:
     assert better.validation is not None and worse.validation is not None
     bits = worse.validation
-    reached = next((seconds for seconds, figure in better.curve("validation") if figure <= bits), None)
-    took = next((seconds for seconds, figure in worse.curve("validation") if figure <= bits), None)
+    curve = worse.curve("validation")
+    lowest = min((figure for _, figure in curve), default=bits)  # before calibration, which comes after the curve
+    reached = next((seconds for seconds, figure in better.curve("validation") if figure <= lowest), None)
+    took = next((seconds for seconds, figure in curve if figure <= lowest), None)
     untimed = ""
     if better.device != worse.device:
         untimed = f"their times are of different devices ({better.device}, {worse.device})"

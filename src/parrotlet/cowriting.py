@@ -1,6 +1,6 @@
 """A writer and what a person does come in; a draft that both write goes out, step by step."""
 
-import secrets
+from itertools import islice
 
 from parrotlet.continuations import Continuation
 from parrotlet.errors import UsageError
@@ -40,14 +40,12 @@ class Draft:
         They have no probability: it is not what they were chosen for.
         """
         found: dict[str, None] = {}
-        for _ in range(MOST_TRIES * n):
-            seed = secrets.randbits(32)
-            text = self._writer.texts(1, self.text, length=length, temperature=temperature, seed=seed)[0]
-            if piece := first_sentence(text.new):
-                found[piece] = None
-            if len(found) == n:
+        for _ in range(MOST_TRIES):
+            texts = self._writer.texts(n, self.text, length=length, temperature=temperature)
+            found |= dict.fromkeys(piece for text in texts if (piece := first_sentence(text.new)))
+            if len(found) >= n:
                 break
-        self._offers = [Continuation(piece, None) for piece in found]
+        self._offers = [Continuation(piece, None) for piece in islice(found, n)]
         return self._offers
 
     def choose(self, offer: int | Continuation) -> "Draft":

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from parrotlet.bundle import Bundle
 from parrotlet.errors import UsageError
+from parrotlet.labels import Choice
 from parrotlet.runtime import ReferenceRuntime, Runtime, State, Written
 from parrotlet.runtime.interface import checked_ids, checked_request
 from parrotlet.runtime.stepwise import write_stepwise
@@ -261,6 +262,9 @@ class AveragedWriter(Writer):
 
     def readable(self) -> ReferenceRuntime:
         raise UsageError("an ensemble has no layers of its own: look into its models one by one")
+
+    def labelled(self, labels: Choice, strength: float = 1.0) -> Writer:
+        raise UsageError("an ensemble has no labels: label its models, and average them again")
 
     def save(self, path: Any, compact: bool = False) -> None:
         raise UsageError("an ensemble is not one model: save its models, and average them again")

@@ -62,7 +62,10 @@ def checked_plan(
         raise UsageError("novel must be a Novelty, made from the training text and a number of characters")
     if rule is not None and not callable(rule):
         raise UsageError("rule must be a function of probabilities and ids that gives back probabilities")
-    return Plan(length, seed, check(Rules, rules), _checked_stops(stop), novel, rule)
+    checked = check(Rules, rules)
+    if checked.min_length > length:
+        raise UsageError(f"min_length = {checked.min_length} is more than length = {length}")
+    return Plan(length, seed, checked, _checked_stops(stop), novel, rule)
 
 
 def _checked_stops(stop: Stops) -> tuple[str, ...]:
@@ -258,13 +261,17 @@ class Stepper:
             1,
             rules,
             plan.seed,
-            [self._row],
+            [self._stream(banned)],
             [self._history.seen_by(rules)],
             [self._position],
             plan.stop_id,
             banned,
         )
         return int(written.ids[0, 0]), float(written.probabilities[0, 0]), written.logits, written.state
+
+    def _stream(self, banned: list[int]) -> int:
+        """Of random numbers: another one after each refusal, or the neighbours of a refused token gained all of it."""
+        return self._row + ((len(banned) - len(self._plan.banned)) << 32)
 
     def _draw_by_rule(self, rule: UserRule, banned: list[int]) -> tuple[int, float, FloatArray, State]:
         plan, logits = self._plan, self._logits[0]
@@ -274,7 +281,7 @@ class Stepper:
         probabilities[given == 0] = 0.0  # what may not be written stays so
         if not probabilities.any():
             raise UsageError("the rule left no token that may be written")
-        token = draw(probabilities, float(uniforms(plan.seed, self._row, self._position, 1)[0]))
+        token = draw(probabilities, float(uniforms(plan.seed, self._stream(banned), self._position, 1)[0]))
         exact = np.exp(logits.astype(np.float64) - logits.max())
         after, state = self._runtime.read(np.array([[token]], dtype=np.int64), self._state)
         return token, float(exact[token] / exact.sum()), after[:, -1], state
@@ -282,7 +289,10 @@ class Stepper:
 
 def check_rule(result: npt.ArrayLike, size: int) -> npt.NDArray[np.float64]:
     """What a user's rule gave back, as probabilities (V,) that need not sum to one."""
-    probabilities = np.array(result, dtype=np.float64)
+    try:
+        probabilities = np.array(result, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UsageError(f"the rule must give back {size} probabilities, not {result!r:.80}") from None
     if probabilities.shape != (size,):
         raise UsageError(f"the rule must give back {size} probabilities, not an array of shape {probabilities.shape}")
     if not np.isfinite(probabilities).all() or (probabilities < 0).any():

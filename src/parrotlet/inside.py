@@ -20,6 +20,7 @@ from parrotlet.traits import traits
 from parrotlet.writer import Writer
 
 Floats = npt.NDArray[np.float64]
+Shown = str | Sequence[str]  # a text, or several documents, of which each begins anew
 
 MOST_TOKENS = 20_000  # that hidden units are looked at over
 MOST_LINKED = 400  # tokens of which each is compared with all before
@@ -71,7 +72,7 @@ class Detector:
     correlation: float
 
 
-def surprise(writer: Writer, text: str) -> View:
+def surprise(writer: Writer, text: Shown) -> View:
     """The bits that each token costs: how little the network expected it."""
     ids, tokens = _read(writer, text, MOST_TOKENS)
     foreseen = zip(_foreseen(writer, ids), ids.tolist(), strict=True)
@@ -79,7 +80,7 @@ def surprise(writer: Writer, text: str) -> View:
     return View(tokens, (Strip("bits of surprise", tuple(bits), 0.0, 8.0),))
 
 
-def activations(writer: Writer, text: str, layer: int | None = None) -> Floats:
+def activations(writer: Writer, text: Shown, layer: int | None = None) -> Floats:
     """What each hidden unit holds after each token: (T, U).
 
     ``layer``: which recurrent layer of a network that carries its state, from 0 (None: the last). Of other networks it
@@ -95,7 +96,7 @@ def activations(writer: Writer, text: str, layer: int | None = None) -> Floats:
     return features[0, len(before) :].astype(np.float64)
 
 
-def units(writer: Writer, text: str, chosen: Sequence[int], layer: int | None = None) -> View:
+def units(writer: Writer, text: Shown, chosen: Sequence[int], layer: int | None = None) -> View:
     """The values of some hidden units over a text."""
     _, tokens = _read(writer, text, MOST_TOKENS)
     values = activations(writer, text, layer)
@@ -106,7 +107,7 @@ def units(writer: Writer, text: str, chosen: Sequence[int], layer: int | None = 
     return View(tokens, tuple(strips))
 
 
-def detectors(writer: Writer, text: str, layer: int | None = None) -> list[Detector]:
+def detectors(writer: Writer, text: Shown, layer: int | None = None) -> list[Detector]:
     """For each trait of a text the unit that follows it best, the surest first; what none follows is left out.
 
     Looked for on the first half of the text and told by the second, so that chance is not taken for knowledge.
@@ -125,7 +126,7 @@ def detectors(writer: Writer, text: str, layer: int | None = None) -> list[Detec
     return sorted(found, key=lambda each: -abs(each.correlation))
 
 
-def gates(writer: Writer, text: str, layer: int | None = None, unit: int | None = None) -> View:
+def gates(writer: Writer, text: Shown, layer: int | None = None, unit: int | None = None) -> View:
     """How far the gates of a layer are open after each token: of one unit, or on the mean of all (None)."""
     ids, tokens = _read(writer, text, MOST_TOKENS)
     before = writer.opening(ids)
@@ -150,7 +151,7 @@ def gates(writer: Writer, text: str, layer: int | None = None, unit: int | None 
     return View(tokens, tuple(strips), notes=tuple(notes))
 
 
-def saturation(writer: Writer, text: str, layer: int | None = None) -> dict[str, Floats]:
+def saturation(writer: Writer, text: Shown, layer: int | None = None) -> dict[str, Floats]:
     """Of each gate by name: for each unit the share of the text where it is shut and where it is open, (U, 2).
 
     A point far to the right in Karpathy et al. 2015, figure 3, is a unit that is nearly always open: a forget gate that
@@ -161,7 +162,7 @@ def saturation(writer: Writer, text: str, layer: int | None = None) -> dict[str,
     return {name: np.stack([(each < SHUT).mean(0), (each > OPEN).mean(0)], 1) for name, each in opened.items()}
 
 
-def attention(writer: Writer, text: str) -> View:
+def attention(writer: Writer, text: Shown) -> View:
     """From which tokens each one was read, by the weights of the network's attention.
 
     What a row lacks to 1 went to what stands before the text: its begin, and of padded networks the padding.
@@ -184,14 +185,14 @@ def attention(writer: Writer, text: str) -> View:
     return View(tokens, links=Links("attention", values, "share"))
 
 
-def influence(writer: Writer, text: str) -> View:
+def influence(writer: Writer, text: Shown) -> View:
     """How much each token bears on those after it, in bits, for every network.
 
     Each token is replaced by the others that were likeliest in its place, and the text read on: the divergence
     (Kullback and Leibler 1951) of what was foreseen from what then is, averaged by how likely they were.
     """
     ids, tokens = _read(writer, text, MOST_LINKED)
-    before = writer.opening(ids)
+    before = _before(writer, ids)
     read = np.concatenate((before, ids))
     if len(ids) ** 2 * len(writer.tokenizer) > MOST_NUMBERS:
         most = int((MOST_NUMBERS / len(writer.tokenizer)) ** 0.5)
@@ -219,7 +220,10 @@ def influence(writer: Writer, text: str) -> View:
 
 
 def _varies(trait: Floats) -> bool:
+    """Whether a trait was seen often enough, and not seen, that a unit which follows it does not do so by chance."""
     rest = np.unique(trait)
+    if len(trait) < 2 * LEAST_SEEN:
+        return False
     return len(rest) > 2 or (len(rest) == 2 and min((trait == each).sum() for each in rest) >= LEAST_SEEN)
 
 
@@ -230,22 +234,33 @@ def _correlations(values: Floats, trait: Floats) -> Floats:
     return np.asarray(np.divide(wanted @ centred, sizes, out=np.zeros(values.shape[1]), where=sizes > 0))
 
 
-def _read(writer: Writer, text: str, most: int) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    """The ids of a text and what each writes; raises UsageError for one that is empty or too long."""
-    if not isinstance(text, str):
-        raise UsageError(f"text must be a text, not {type(text).__name__}")
-    ids = np.asarray(writer.tokenizer.encode(text), np.int64)
-    if not len(ids):
+def _read(writer: Writer, text: Shown, most: int) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """The ids of a text and what each writes; raises UsageError for one that is empty or too long.
+
+    Between documents stands the id that ends one, which is shown as a line end.
+    """
+    documents = [text] if isinstance(text, str) else text
+    if not isinstance(documents, Sequence) or not all(isinstance(each, str) for each in documents):
+        raise UsageError(f"text must be a text or several, not {type(text).__name__}")
+    ids, pieces = list[int](), list[str]()
+    unknown = writer.tokenizer.unknown_id
+    for document in documents:
+        if ids:
+            ids.append(writer.tokenizer.stop)
+            pieces.append("\n")
+        decoder, own = writer.tokenizer.decoder(), list(writer.tokenizer.encode(document))
+        # What is unknown writes nothing; here it should be seen all the same.
+        pieces += [decoder.push((id,)) or (writer.tokenizer.token(id) if id == unknown else "") for id in own]
+        if own:
+            pieces[-1] += decoder.flush()
+        ids += own
+    if not ids:
         raise UsageError("there is nothing to look at: the text is empty")
     if len(ids) > most:
         raise UsageError(f"the text has {len(ids):,} tokens; this looks at no more than {most:,}: give a part of it")
-    decoder, unknown = writer.tokenizer.decoder(), writer.tokenizer.unknown_id
-    # What is unknown writes nothing; here it should be seen all the same.
-    pieces = [decoder.push((id,)) or (writer.tokenizer.token(id) if id == unknown else "") for id in ids.tolist()]
-    pieces[-1] += decoder.flush()
     if not any(pieces):
         raise UsageError("there is nothing to look at: the text writes nothing")
-    return ids, tuple(pieces)
+    return np.asarray(ids, np.int64), tuple(pieces)
 
 
 def _check_unit(unit: object, count: int) -> None:
@@ -255,14 +270,18 @@ def _check_unit(unit: object, count: int) -> None:
 
 def _foreseen(writer: Writer, ids: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.float32]]:
     """The logits before each of these ids, (V,) each; read in parts to bound the memory."""
-    before = writer.opening(ids)
-    if not len(before):
-        before = first_ids(writer.tokenizer)
+    before = _before(writer, ids)
     read, state = np.concatenate((before, ids))[:-1], None
     step = max(1, LOGITS_LIMIT // len(writer.tokenizer))
     for start in range(0, len(read), step):
         logits, state = writer.runtime.read(read[None, start : start + step], state)  # (1, step, V)
         yield from logits[0, max(0, len(before) - 1 - start) :]
+
+
+def _before(writer: Writer, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """What stands before a text, so that its first token is foreseen too."""
+    before = writer.opening(ids)
+    return before if len(before) else first_ids(writer.tokenizer)
 
 
 def _carries_on(writer: Writer) -> bool:

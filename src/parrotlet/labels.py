@@ -29,7 +29,7 @@ def parse_choice(given: Sequence[str]) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for each in given:
         column, sign, wanted = each.partition("=")
-        if not (column and sign and wanted):
+        if not (column and sign):
             raise UsageError(f"label {each!r} is not of the form column=label, or column=label:2,other:1")
         if column in chosen:
             raise UsageError(f"label {each!r}: {column} was chosen before; a mixture is {column}=one:2,other:1")
@@ -43,14 +43,14 @@ def _mixture(wanted: object, known: Sequence[str]) -> dict[str, float] | None:
         return dict(wanted)
     if not isinstance(wanted, str) or wanted in known:
         return {wanted: 1.0} if isinstance(wanted, str) else None
-    shares = {}
+    shares: dict[str, float] = {}
     for part in wanted.split(","):
         label, sign, share = part.rpartition(":")
         try:
-            shares[label] = float(share)
+            shares[label] = shares.get(label, 0.0) + float(share)
         except ValueError:
             return {wanted: 1.0}
-        if not (label and sign):
+        if not sign:
             return {wanted: 1.0}
     return shares
 

@@ -26,11 +26,12 @@ def of_usual_length(drafts: Drafts, n: int, borders: Sequence[int], before: int,
 
     ``borders``: the shortest learned length, those between parts of equally many texts, the longest, in tokens (see
     ``Card.lengths``); ``before``: tokens of the prompt; ``most``: the most new ones, so that parts of longer texts are
-    left out. Raises UsageError where n is too large.
+    left out, as are those of texts shorter than the prompt. Raises UsageError where n is too large.
     """
     if n > MOST_TEXTS:
         raise UsageError(f"usual_lengths: n must be {MOST_TEXTS} at most, not {n}")
-    parts = [part for part in pairwise(borders) if part[0] <= before + most] or [(borders[0], borders[1])]
+    possible = (part for part in pairwise(borders) if part[0] <= before + most and part[1] >= before)
+    parts = list(possible) or [(borders[0], borders[1])]
     texts, lengths, used = list[Text](), np.zeros(0, np.int64), np.zeros(0, np.bool_)
     chosen = []
     for number in range(n):

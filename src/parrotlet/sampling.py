@@ -37,7 +37,7 @@ class Rules(Section):
     dry_base: float = Field(1.75, ge=1, le=10, description="growth of that penalty with each further repeated token")
     dry_length: int = Field(12, ge=1, le=65_536, description="repeated tokens from which it begins")
     dry_window: int = Field(512, ge=1, le=65_536, description="how many last tokens are searched for loops")
-    min_length: int = Field(0, ge=0, description="tokens to write before a text may end")
+    min_length: int = Field(0, ge=0, description="tokens to write before a text may end by itself")
 
     def temperature_at(self, position: int) -> float:
         """The temperature of the token that is ``position`` tokens after the prompt."""

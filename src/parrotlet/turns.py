@@ -69,7 +69,10 @@ def _turns(
         piece = end(written.new)[:left]
         if not piece:
             break
-        text, number = text[: len(text) - len(tail)] + written.prompt + piece, number + 1
+        before, text = len(text), text[: len(text) - len(tail)] + written.prompt + piece
+        number += 1
+        if len(text) <= before:  # a blank that the next model drops and writes again
+            break
         if written.finish == "stop" and piece == written.new:
             break
     if given < len(text):

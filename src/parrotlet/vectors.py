@@ -145,7 +145,7 @@ def neighbour_map(vectors: Floats, dims: int, seed: int | None = None) -> tuple[
         manifold = importlib.import_module("sklearn.manifold")
     except ModuleNotFoundError:
         raise ParrotletError(
-            f"tsne_dims = {dims} needs scikit-learn: pip install scikit-learn; pca_dims = {dims} works without"
+            "t-SNE (tsne_dims) needs scikit-learn: pip install scikit-learn; principal components (pca_dims) do not"
         ) from None
     made = manifold.TSNE(dims, perplexity=min(PERPLEXITY, (len(vectors) - 1) / 3), random_state=seed)
     return np.asarray(made.fit_transform(vectors), np.float64), made

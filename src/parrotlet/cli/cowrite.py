@@ -81,12 +81,19 @@ def keep(table: "Table", as_json: bool) -> None:
     try:
         if table.output is not None:
             if not (Path(table.output).is_file() and text_of(table.output, "--output") == text):
-                save(text, table.output)
+                save_as_before(text, table.output)
             return
     except (ParrotletError, OSError):
         print(shown, flush=True)
         raise
     print(shown, flush=True)
+
+
+def save_as_before(text: str, path: str) -> None:
+    """A draft into a file; the line ends and the mark at the begin of one that is there are kept."""
+    before = Path(path).read_bytes() if Path(path).is_file() else b""
+    mark = "\ufeff" if before.startswith(b"\xef\xbb\xbf") else ""
+    save(mark + (text.replace("\n", "\r\n") if b"\r\n" in before else text), path)
 
 
 def listen() -> None:
@@ -158,7 +165,7 @@ class Table:
             self.told = "no file was named: begin with --output FILE"
             return
         try:
-            save(self.draft.text, path)
+            save_as_before(self.draft.text, path)
             self.told = f"saved in {path}"
         except ParrotletError as error:
             self.told = str(error)

@@ -42,7 +42,9 @@ def generate(
     usual_lengths: Annotated[
         bool, typer.Option("--usual-lengths", help="as long as the texts that were learned, chosen from more drafts")
     ] = False,
-    temperature: Annotated[str, typer.Option(help="below 1 safer, above 1 wilder, 0 greedy; 0.2,0.5,1: each")] = "1.0",
+    temperature: Annotated[
+        str | None, typer.Option(help="below 1 safer, above 1 wilder, 0 greedy; 0.2,0.5,1: each [1]")
+    ] = None,
     cycle: Annotated[str | None, flag(Rules, "temperature_cycle", "--temperature-cycle")] = None,
     top_k: Annotated[int | None, flag(Rules, "top_k", default=True)] = None,
     top_p: Annotated[float | None, flag(Rules, "top_p", default=True)] = None,
@@ -88,9 +90,9 @@ def generate(
         if name in rules and not rules.keys() & set(needed):
             flags = " or ".join("--" + each.replace("_", "-").removesuffix("-multiplier") for each in needed)
             raise UsageError(f"--{name.replace('_', '-')} changes nothing alone: give {flags} too")
-    temperatures = numbers(temperature, "--temperature")
-    if cycle is not None and len(temperatures) > 1:
-        raise UsageError("--temperature-cycle says each token's temperature: leave the list of --temperature out")
+    temperatures = numbers(temperature or "1", "--temperature")
+    if cycle is not None and temperature is not None:
+        raise UsageError("--temperature-cycle says each token's temperature: leave --temperature out")
     make = None if output is None else made_of_texts(output, as_json)
     writers = [load(model, prompt, arithmetic, labels, label_strength) for model in models or [the_model(None)]]
     shares = None if weights is None else numbers(weights, "--weights")
@@ -105,6 +107,9 @@ def generate(
     writer = writers[0] if len(writers) == 1 else averaged(writers, shares)
     call: dict[str, Any] = {"length": length, "seed": seed, "stop": stop or (), **rules}
     call["novel"] = novelty(writer, novel, corpus)
+    for each in stop or ():
+        if unknown := writer.unknown(each):
+            tell([f"--stop {each!r} never comes: the model does not write {' '.join(map(repr, unknown[:5]))}"])
     if n == 1 and not (as_json or output or usual_lengths):
         for degrees in temperatures:
             if len(temperatures) > 1:

@@ -124,16 +124,23 @@ def checked(model: str, output: str | None, labels: Sequence[str] | None) -> "Wr
     return load(model, labels=labels)
 
 
-def read(writer: "Writer", text: str | None, file: str | None, seed: int, length: int = WRITTEN) -> str:
-    """The text to look at."""
+def read(
+    writer: "Writer", text: str | None, file: str | None, seed: int, length: int = WRITTEN
+) -> "str | Sequence[str]":
+    """The text to look at; without one, what the model writes: of short documents some."""
     if text is not None and file is not None:
         raise UsageError("--text and --file: give one of the two")
     if file is not None:
         return text_of(file, "--file")
     if text is not None:
         return text
-    texts = writer.generate(20, length=length, seed=seed, temperature=0.8) if writer.card.form == "lines" else []
-    return "\n".join(texts)[:length] if texts else writer.write(length=length, seed=seed, temperature=0.8)
+    if writer.card.form == "text":
+        return writer.write(length=length, seed=seed, temperature=0.8)
+    chosen = list[str]()
+    for each in writer.generate(20, length=length, seed=seed, temperature=0.8):
+        if each and len(writer.tokenizer.encode("".join(chosen) + each)) + len(chosen) <= length:
+            chosen.append(each)
+    return chosen
 
 
 def give(view: "View", title: str, output: str | None, as_json: bool, notes: Sequence[str] = ()) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from parrotlet.cli.console import as_json as to_json
 from parrotlet.cli.console import tell
-from parrotlet.cli.options import AsJson, Header, Model, corpus_like, load, told
+from parrotlet.cli.options import AsJson, Header, Model, corpus_like, load
 from parrotlet.show import harmless
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -36,6 +36,6 @@ def nearest(
     if as_json:
         print(to_json([{"text": each, "cosine": value} for each, value in found]))
         return
-    tell(told(corpus, "lines"))
+    tell([note.replace(" (as told)", "") for note in corpus.notes])
     for each, value in found:
         print(f"{value:6.3f}  {harmless(' '.join(each.split()))}")

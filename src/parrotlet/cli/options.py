@@ -88,7 +88,8 @@ def the_model(model: str | None, pretrained: bool = True) -> str:
         tell([f"there is no model here: the one that comes with parrotlet writes ({PRETRAINED})"])
         return PRETRAINED
     offered = [*found[:5], PRETRAINED] if pretrained else found[:5]
-    what = "there are several here: " + ", ".join(offered) if found else "there is none in this folder"
+    more = " …" * (len(found) > 5)
+    what = "there are several here: " + ", ".join(offered) + more if found else "there is none in this folder"
     raise UsageError(f"which model? Name its file; {what}")
 
 

@@ -11,7 +11,7 @@ from parrotlet.corpus.documents import PIECE, Corpus, Document, LeftOut, Reading
 from parrotlet.corpus.encodings import NotText
 from parrotlet.corpus.named import MANUAL, NAMED, NamedCorpus, fetch, manual
 from parrotlet.corpus.readers import READERS, Reader, kind_of
-from parrotlet.corpus.records import no_table
+from parrotlet.corpus.records import NoTable, no_table
 from parrotlet.corpus.sources import Source, find
 from parrotlet.errors import UsageError
 from parrotlet.settings import CorpusSettings, check
@@ -121,6 +121,10 @@ def _look(word: str, settings: CorpusSettings, plain: CorpusSettings, passed_by:
         try:
             as_text = not own.dialogue and kind_of(source, own) == "text"
             readings.append((source if as_text else None, _looked_at(source, own)))
+        except NoTable:  # standard input, of which no name tells what it is
+            if own == plain:
+                raise
+            readings.append((source, _looked_at(source, plain)))
         except NotText as error:
             if len(found) == 1:
                 raise

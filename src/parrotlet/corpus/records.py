@@ -84,6 +84,7 @@ class Chooser:
         hint = nearest(wanted, self._fields) if len(self._fields) <= 30 else _some(self._fields)
         if self._fields == ["1"]:
             hint = "it is no table (.csv, .tsv, .json, .jsonl, .parquet), or one of a single column without a header"
+            raise NoTable(f"{setting} {wanted!r}: {self._name} has no such field; {hint}")
         raise UsageError(f"{setting} {wanted!r}: {self._name} has no such field; {hint}")
 
     def _parse(self, template: str) -> list[tuple[str, str | None]]:
@@ -113,6 +114,10 @@ class Chooser:
             return sum(len(value) for value in values if not value.startswith(("http:", "https:")))
 
         return max(left, key=length)
+
+
+class NoTable(UsageError):
+    """A column was asked of what has no columns."""
 
 
 def no_table(name: str, settings: CorpusSettings) -> None:

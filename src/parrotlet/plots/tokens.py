@@ -92,7 +92,7 @@ def _token_bars(axes: Any, tokens: Sequence[str], values: Sequence[float], colou
     for tick in axes.get_yticklabels():
         tick.set_parse_math(False)
     for place, value in zip(places, values, strict=True):
-        share = f"{value:.1%}" if value >= 0.001 else "<0.1%"
+        share = f"{value:.1%}" if value >= 0.001 or value == 0 else "<0.1%"
         axes.annotate(
             share, (value, place), (4, 0), textcoords="offset points", va="center", color=FAINT, fontsize=size - 1
         )

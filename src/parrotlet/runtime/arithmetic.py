@@ -5,7 +5,7 @@ are exact then. Embeddings, the sums that the first layer takes from them, biase
 float32, and so does all that enters or leaves a cell.
 
 The compiled path agrees with the numpy one as in float32, but where a number lies so near the middle of two bytes that
-the two paths round it to different ones. Measured on trained networks, less than 0.001 bits per character are lost.
+the two paths round it to different ones. Measured on trained networks, 0.000 to 0.002 bits per character are lost.
 """
 
 from collections.abc import Mapping
