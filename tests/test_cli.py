@@ -525,12 +525,13 @@ def test_every_rule_reaches_the_writer(call, models, monkeypatch):
         "--presence-penalty": 0.2, "--frequency-penalty": 0.3, "--dry": 0.8, "--length": 9, "--seed": 0,
     }  # fmt: skip
     flags = [str(part) for pair in values.items() for part in pair]
-    rest = ["--temperature-cycle", "1,0.5", "--stop", "a", "--stop", "b", "--temperature", "0.4"]
+    rest = ["--temperature-cycle", "1,0.5", "--stop", "a", "--stop", "b"]
     assert call("generate", models.text, "-n", "2", *flags, *rest).status == 0
     names = {"--dry": "dry_multiplier"}
     for flag, value in values.items():
         assert seen[names.get(flag, flag[2:].replace("-", "_"))] == value
-    assert (seen["temperature"], seen["temperature_cycle"], seen["stop"]) == (0.4, (1.0, 0.5), ["a", "b"])
+    assert (seen["temperature_cycle"], seen["stop"]) == ((1.0, 0.5), ["a", "b"])
+    assert call("generate", models.text, "-n", "2", "--temperature", "0.4").status == 0 and seen["temperature"] == 0.4
     assert set(Rules.model_fields) & set(seen) == set(Rules.model_fields) - {
         *("penalty_window", "dry_base", "dry_length", "dry_window"),
     }
@@ -553,7 +554,8 @@ def test_every_rule_reaches_the_writer(call, models, monkeypatch):
         (["--probabilities"], "--probabilities needs --json"),
         (["--penalty-window", "9"], "changes nothing alone: give --repetition-penalty or --presence-penalty or"),
         (["--dry-length", "9"], "--dry-length changes nothing alone: give --dry too"),
-        (["--temperature", "0.2,1", "--temperature-cycle", "0"], "leave the list of --temperature out"),
+        (["--temperature", "0.2,1", "--temperature-cycle", "0"], "leave --temperature out"),
+        (["--temperature", "0.1", "--temperature-cycle", "1.5"], "leave --temperature out"),
     ],
 )
 def test_wrong_rules_are_one_line(call, models, flags, line):

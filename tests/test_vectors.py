@@ -129,7 +129,7 @@ def test_one_text_has_no_components():
 def test_without_scikit_learn_there_is_one_clear_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
-    with pytest.raises(ParrotletError, match="tsne_dims = 2 needs scikit-learn: pip install scikit-learn"):
+    with pytest.raises(ParrotletError, match=r"t-SNE \(tsne_dims\) needs scikit-learn: pip install scikit-learn"):
         neighbour_map(np.ones((3, 4)), 2)
 
 

@@ -390,7 +390,7 @@ def test_next_tokens_are_sorted_and_leave_out_what_can_not_be_written() -> None:
 def test_the_score_of_a_long_text_counts_its_tokens_and_not_its_end() -> None:
     writer, runtime = fake_writer(lambda ids: {"a": 0.25, "abc": 0.5, "d": 0.25})
     score = writer.score("AabcD", surprise=True)
-    assert runtime.begun == [[ID["\n"], ID["a"], ID["abc"]]]  # as a text is written
+    assert runtime.begun == [[ID["<s>"], ID["a"], ID["abc"]]]
     assert (score.characters, score.tokens, score.comparable, score.unknown_share) == (5, 3, True, 0.0)
     assert score.bits_per_character == pytest.approx(5 / 5, rel=1e-5)
     assert score.nats_per_token == pytest.approx(5 * math.log(2) / 3, rel=1e-5)

@@ -36,7 +36,7 @@ def writer_of(level: str, form: str = "text", path: str = "auto") -> Writer:
         shapes = expected_shapes(every.network, len(tokenizer))
         weights = {name: rng.normal(0, 0.7, shape).astype(np.float32) for name, shape in shapes.items()}
         bundle = Bundle(weights, every, tokenizer, Card(form=form))  # type: ignore[arg-type]
-        way: Any = {"arithmetic": path} if path == "int8" else {"path": path}
+        way: Any = {"arithmetic": path} if path == "int8" else {"runtime": path}
         WRITERS[level, form, path] = Writer(bundle, **way)
     return WRITERS[level, form, path]
 

@@ -69,10 +69,7 @@ class Scorer:
         tokenizer: Tokenizer,
         surprise: bool = False,
         progress: Callable[[int], None] | None = None,
-        opening: IdArray | None = None,
     ) -> None:
-        """``opening``: the ids that are read before a long text, ``<s>`` (see first_ids) without."""
-        self._opening = first_ids(tokenizer) if opening is None else opening
         self._runtime, self._tokenizer, self._progress = runtime, tokenizer, progress
         self._encoded, self._read_so_far = 0, 0  # tokens
         self._nats, self._tokens, self._characters, self._unknown, self._lost = 0.0, 0, 0, 0, 0
@@ -80,9 +77,9 @@ class Scorer:
         self._begin, self._ends, self._endless = first_ids(tokenizer), tokenizer.stop_learned, False
 
     def add_texts(self, documents: Iterable[Iterable[str]]) -> None:
-        """Long texts: the opening is read first, the state is carried over the pieces, no end is scored."""
+        """Long texts: ``<s>`` (see first_ids) is read first, the state is carried over the pieces, no end is scored."""
         for pieces in documents:
-            self._add_long(pieces, self._opening, closing=False)
+            self._add_long(pieces, closing=False)
 
     def add_lines(self, documents: Iterable[Iterable[str]]) -> None:
         """Short documents: ``<s>`` before and after each; read side by side, sorted by length.
@@ -97,7 +94,7 @@ class Scorer:
             if len(parts) > 1 or (parts and len(parts[0]) > LONG):
                 self._add_waiting(waiting)  # first, so that the surprise stays in order
                 waiting = []
-                self._add_long(chain(parts, rest), self._begin, closing=self._ends)
+                self._add_long(chain(parts, rest), closing=self._ends)
             elif parts and len(ids := self._encode(parts[0])):
                 waiting.append(ids)
             if len(waiting) >= WAITING:
@@ -142,16 +139,16 @@ class Scorer:
             names = (self._tokenizer.token(token) for token in ids.tolist())
             self._surprise.extend(zip(names, bits.tolist(), strict=True))
 
-    def _add_long(self, pieces: Iterable[str], opening: IdArray, closing: bool) -> None:
+    def _add_long(self, pieces: Iterable[str], closing: bool) -> None:
         stop = np.array([self._tokenizer.stop], dtype=np.int64)
-        before, state = opening, None
+        before, state = self._begin, None
         for piece in pieces:
             targets = self._encode(piece)
             if len(targets):
                 nats, state = self._read(np.concatenate((before, targets[:-1]))[None], targets[None], state)
                 self._count(targets, nats[0])
                 before = targets[-1:]
-        if closing and before is not opening:
+        if closing and before is not self._begin:
             nats, _ = self._read(before[None], stop[None], state)
             self._count(stop, nats[0])
 

@@ -224,7 +224,9 @@ class Writer:
         surprise: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> Score:
-        """How well the model foresees a text, a corpus or documents.
+        """How well the model foresees a text, a corpus or documents, each from its begin as in training.
+
+        So of one long text the first letters cost more here than ``next_tokens`` says, which goes on after a line end.
 
         ``form`` (None: the form the model was trained on): "text" reads each document as one long text, "lines" scores
         the end of each document too; a string is then one document a line. ``surprise`` adds each token's bits;
@@ -234,7 +236,7 @@ class Writer:
         if form not in ("text", "lines"):
             raise UsageError(f"form must be 'text' or 'lines', not {form!r}")
         documents = documents_of(text, form)
-        scorer = Scorer(self._runtime, self.tokenizer, surprise, progress, self.opening(np.zeros(0, np.int64)))
+        scorer = Scorer(self._runtime, self.tokenizer, surprise, progress)
         (scorer.add_texts if form == "text" else scorer.add_lines)(documents)
         return scorer.score()
 
