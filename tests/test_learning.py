@@ -490,6 +490,19 @@ class TestPlan:
         often = plan(settings, 10_000, 80, None).network.dropout_output
         assert often > plan(parse_settings({"training": {"epochs": 2}}), 10_000, 80, None).network.dropout_output
 
+    def test_dropout_at_the_input_is_for_what_is_read_again_and_again(self):
+        def dropouts(epochs, **network):
+            settings = parse_settings({"network": network, "training": {"epochs": epochs}})
+            planned = plan(settings, 200_000, 80, None).network
+            return planned.dropout_output, planned.dropout_input
+
+        assert dropouts(1, hidden=128) == (0.0, 0.0)
+        assert dropouts(8, hidden=128)[0] > 0.0 and dropouts(8, hidden=128)[1] == 0.0
+        assert min(dropouts(50, hidden=128)) > 0.0
+        assert dropouts(50, hidden=128, dropout_input=0.05)[1] == 0.05  # what the user set stays
+        assert dropouts(50, hidden=128, dropout_output=0.1) == (0.1, 0.0)
+        assert dropouts(50, hidden=128, context=40)[1] == 0.0  # the fast way through windows has none
+
     def test_a_large_network_for_a_small_text_is_held_down(self):
         settings = parse_settings({"network": {"hidden": 256}, "training": {"epochs": 5}})
         little, much = (plan(settings, tokens, 80, None) for tokens in (50_000, 10_000_000))

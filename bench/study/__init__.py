@@ -36,7 +36,7 @@ STUDIED = ("tinyshakespeare", "nietzsche", "kjv")  # the others only judge the c
 RECORDS = Path(__file__).parent / "records.jsonl"
 PACES = Path(__file__).parent / "paces.json"
 USUAL = "usual"
-DEFAULTS = 2  # how often the usual was changed after what the study found, from 1; each is compared with its own
+DEFAULTS = 3  # how often the usual was changed after what the study found, from 1; each is compared with its own
 Record = dict[str, Any]
 
 

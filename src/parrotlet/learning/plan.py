@@ -10,8 +10,8 @@ from parrotlet.settings import NetworkSettings, Settings, TrainingSettings
 
 SIZES = (64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536)
 # What a size costs in bits per character where it is read too little or the text too often (LOG.md, 2026-11-20).
-READINGS_PER_WEIGHT, UNREAD_COST = 5.5, 0.02
-FRESH_EPOCHS, STALE_COST = 5.0, 0.1
+READINGS_PER_WEIGHT, UNREAD_COST = 14.0, 0.02
+FRESH_EPOCHS, STALE_COST = 6.0, 0.06
 WEIGHTS_PER_TOKEN = 8  # most weights for each token of the corpus
 VALIDATION_SHARE = 0.01  # most tokens to validate on, of those that are read: 20 times takes a twentieth of the time
 LEAST_VALIDATION_TOKENS = 2_000
@@ -29,6 +29,10 @@ WINDOWS_OPTIMIZER = "adamw"
 MUON_RATE, LSTM_MUON_RATE = 3.5e-2, 6e-2  # whatever the size (LOG.md, 2026-11-22)
 RATE, WINDOWS_RATE = 8e-3, 6e-3  # of other optimizers, with 512 units (LOG.md, 2026-11-21)
 DECAY, LEAST_DECAY, MOST_DECAY = 0.14, 0.1, 0.5  # of Muon: with a weight for each token; least; most
+# Readings times the root of weights for each token of a text, up to which so much is dropped at the output; and of what
+# is read more often than OFTEN, where the network can, at output and input (LOG.md, 2026-11-22).
+DROPOUT = ((3, 0.0), (4.5, 0.1), (6, 0.2), (9, 0.3), (15, 0.4), (math.inf, 0.5))
+OFTEN, DROPOUTS = 12.0, ((18, 0.2, 0.1), (30, 0.3, 0.2), (math.inf, 0.4, 0.3))
 CONVOLUTIONS = 6  # layers, each looking back twice as far: 64 tokens
 
 
@@ -95,7 +99,9 @@ def plan(
         readings = min(readings, training.most_epochs)
     crowding = (weights_in(network, vocabulary) / tokens) ** 0.5  # how easily the text is learned by heart
     if "dropout_output" not in chosen:
-        network = network.model_copy(update={"dropout_output": _dropout(readings * crowding)})
+        plain = network.kind != "stack" and not network.context and network.input == "learned"
+        shares = _dropouts(readings * crowding, plain and "dropout_input" not in chosen)
+        network = network.model_copy(update=shares)
     if "weight_decay" not in chosen and training.optimizer == "muon":
         decay = (1 - known) * _decay(crowding, training) + known * FINE_TUNING_DECAY
         training = training.model_copy(update={"weight_decay": decay})
@@ -156,7 +162,9 @@ def _decay(crowding: float, training: TrainingSettings) -> float:
     return float(f"{min(MOST_DECAY, max(LEAST_DECAY, wanted)):.2g}")
 
 
-def _dropout(learned_by_heart: float) -> float:
+def _dropouts(learned_by_heart: float, at_input: bool) -> dict[str, float]:
     """More dropout the more often the whole text is read, and the more weights there are for each of its tokens."""
-    steps = ((0.3, 0.0), (4.5, 0.1), (6, 0.2), (10, 0.3), (15, 0.4))
-    return next((share for most, share in steps if learned_by_heart <= most), 0.5)
+    if at_input and learned_by_heart > OFTEN:
+        shares = next((output, entering) for most, output, entering in DROPOUTS if learned_by_heart <= most)
+        return dict(zip(("dropout_output", "dropout_input"), shares, strict=True))
+    return {"dropout_output": next(share for most, share in DROPOUT if learned_by_heart <= most)}
