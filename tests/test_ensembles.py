@@ -152,6 +152,10 @@ def test_a_blank_that_is_written_again_and_again_ends_the_text(others):
         assert len(text) <= length and text.strip()
 
 
+def test_a_least_length_is_that_of_a_turn(one):
+    assert "".join(in_turns([one], "the ", length=30, min_length=3, seed=1)).startswith("the ")
+
+
 def test_an_ensemble_is_no_model_with_labels(one):
     with pytest.raises(UsageError, match="an ensemble has no labels: label its models"):
         average([one, one]).labelled({})

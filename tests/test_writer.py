@@ -519,6 +519,12 @@ def test_what_a_method_does_not_know_it_does_not_pass_on() -> None:
             call(probabilities=True)
 
 
+def test_numbers_of_numpy_are_numbers() -> None:
+    writer, _ = fake_writer(even("a", "b"))
+    given = {"length": np.int64(5), "seed": np.uint8(3)}
+    assert writer.generate(np.int32(2), **given) == writer.generate(2, length=5, seed=3)  # type: ignore[arg-type]
+
+
 def test_no_stop_may_be_said_as_none_and_texts_are_documents_too() -> None:
     writer, _ = fake_writer(even("a", "b", "<s>"), form="lines")
     assert writer.write(seed=1, stop=None) == writer.write(seed=1)

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from parrotlet.corpus.dialogues import ANSWERED, ASKED, said
-from parrotlet.errors import UsageError
+from parrotlet.errors import UsageError, whole_number
 from parrotlet.writer import Writer
 
 LONGEST = 300  # tokens of a reply
 MEMORY = 6  # turns of the talk that are read again, this question among them
 USUAL_TEMPERATURE = 0.4
+MOST_SUGGESTED = 20
 SHORT, MOST_TRIES = 60, 8  # characters of a suggested reply, and rounds of drawing for them
 WARMER = 0.3  # each round, where too few are different
 
@@ -31,8 +32,7 @@ class Chat:
     def __init__(self, writer: Writer, *, memory: int = MEMORY, asker: str = ASKED, answerer: str = ANSWERED) -> None:
         if not writer.settings.corpus.dialogue:
             raise UsageError("this model did not learn conversations: train one with --recipe chat")
-        if isinstance(memory, bool) or not isinstance(memory, int) or memory < 1:
-            raise UsageError(f"memory must be a whole number of turns from 1, not {memory!r}")
+        memory = whole_number("memory", memory, 1, of="turns")
         if missing := [mark.strip() for mark in (asker, answerer) if writer.unknown(mark)]:
             raise UsageError(
                 f"this model never read {' and '.join(map(repr, missing))}: where its speakers have names, say who you "
@@ -67,9 +67,8 @@ class Chat:
 
     def suggest(self, text: str, n: int = 3, *, seed: int | None = None) -> list[str]:
         """Up to ``n`` different short replies to what was said, likeliest first drawn; nothing is remembered."""
-        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 20:
-            raise UsageError(f"n must be a whole number from 1 to 20, not {n!r}")
-        seed = secrets.randbits(32) if seed is None else seed
+        n = whole_number("n", n, 1, MOST_SUGGESTED)
+        seed = secrets.randbits(32) if seed is None else whole_number("seed", seed, 0)
         prompt, found = self._prompt(text), dict[str, str]()
         for round_ in range(MOST_TRIES):
             texts = self._writer.texts(

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from numbers import Integral
 from pathlib import PurePath
 
 FILES_SHOWN = 5
@@ -18,6 +19,22 @@ class UsageError(ParrotletError):
     """The call itself is wrong (an unknown setting, a value out of range). The commands exit with status 2."""
 
     status = 2
+
+
+def whole_number(name: str, value: object, least: int, most: int | None = None, of: str = "") -> int:
+    """A value as an int, numpy's too; raises UsageError where it is no whole number from ``least`` to ``most``.
+
+    >>> whole_number("n", 3, 1)
+    3
+    """
+    if (
+        isinstance(value, Integral)
+        and not isinstance(value, bool)
+        and least <= value <= (value if most is None else most)
+    ):
+        return int(value)
+    bounds = f"from {least}" if most is None else f"from {least} to {most}"
+    raise UsageError(f"{name} must be a whole number{of and ' of ' + of} {bounds}, not {value!r}")
 
 
 def nearest(value: str, choices: Iterable[str], shown: Iterable[str] | None = None) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parrotlet.decoding import decoder_after
-from parrotlet.errors import UsageError
+from parrotlet.errors import UsageError, whole_number
 from parrotlet.novelty import Novelty
 from parrotlet.runtime import Runtime, State
 from parrotlet.sampling import Rules, distribution, draw, uniforms
@@ -52,12 +52,8 @@ def checked_plan(
     length: int, seed: int | None, stop: Stops, novel: Novelty | None, rule: UserRule | None, rules: Mapping[str, Any]
 ) -> Plan:
     """The settings of a call, of any model; without a ``seed`` one is drawn. Raises UsageError."""
-    if isinstance(length, bool) or not isinstance(length, int) or not 0 <= length <= LONGEST:
-        raise UsageError(f"length must be a whole number of tokens from 0 to {LONGEST}, not {length!r}")
-    if seed is None:
-        seed = secrets.randbits(32)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise UsageError(f"seed must be a whole number from 0 to {2**63 - 1}, not {seed!r}")
+    length = whole_number("length", length, 0, LONGEST, of="tokens")
+    seed = secrets.randbits(32) if seed is None else whole_number("seed", seed, 0, 2**63 - 1)
     if novel is not None and not isinstance(novel, Novelty):
         raise UsageError("novel must be a Novelty, made from the training text and a number of characters")
     if rule is not None and not callable(rule):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from parrotlet.errors import UsageError
+from parrotlet.errors import whole_number
 
 if TYPE_CHECKING:
     from parrotlet.corpus import Corpus
@@ -45,9 +45,7 @@ class Novelty:
         return novelty
 
     def _set_length(self, n: int) -> None:
-        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= LONGEST:
-            raise UsageError(f"novel must be a whole number from 1 to {LONGEST}, not {n!r}")
-        self.n = n
+        self.n = n = whole_number("novel", n, 1, LONGEST)
         self._powers = powers(BASE, BLOCK + n)
         self._inverses = powers(INVERSE, BLOCK + n)
 

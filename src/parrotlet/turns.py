@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from parrotlet.cowriting import first_sentence
 from parrotlet.ensembles import checked_weights
-from parrotlet.errors import UsageError, nearest
+from parrotlet.errors import UsageError, nearest, whole_number
 from parrotlet.sampling import Rules
 from parrotlet.settings import check
 from parrotlet.writer import Writer
@@ -38,11 +38,10 @@ def in_turns(
     shares = checked_weights(writers, weights)
     if turn not in TURNS:
         raise UsageError(f"turn {turn!r} is not known: {nearest(str(turn), TURNS)}")
-    if isinstance(length, bool) or not isinstance(length, int) or length < 0:
-        raise UsageError(f"length must be a whole number of characters from 0, not {length!r}")
+    length = whole_number("length", length, 0, of="characters")
     check(Rules, {name: value for name, value in rules.items() if name not in ("stop", "novel", "rule")})
     for writer in writers:
-        writer.texts(1, prompt[-TAIL:], length=0, seed=seed, **rules)  # a wrong call fails here
+        writer.texts(1, prompt[-TAIL:], length=0, seed=seed, **{**rules, "min_length": 0})  # a wrong call fails here
     return _turns(writers, prompt, length, TURNS[turn], None if weights is None else shares, seed, rules)
 
 

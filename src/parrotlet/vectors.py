@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parrotlet.bundle import Bundle
-from parrotlet.errors import ParrotletError, UsageError
+from parrotlet.errors import ParrotletError, UsageError, whole_number
 from parrotlet.labels import labelled_network
 from parrotlet.runtime import ReferenceRuntime, State, after_last
 from parrotlet.runtime.shapes import features_width
@@ -93,8 +93,7 @@ def nearest_texts(writer: Writer, text: str, others: Sequence[str], n: int = 10)
 
     Vectors are taken from the mean of the others, which all texts share.
     """
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise UsageError(f"n must be a whole number from 1, not {n!r}")
+    n = whole_number("n", n, 1)
     kept = list(dict.fromkeys(others))
     if not kept:
         raise UsageError("there are no other texts to look among")
@@ -112,9 +111,7 @@ class PrincipalComponents:
     """
 
     def __init__(self, n_components: int) -> None:
-        if isinstance(n_components, bool) or not isinstance(n_components, int) or n_components < 1:
-            raise UsageError(f"pca_dims must be a whole number from 1, not {n_components!r}")
-        self.n_components = n_components
+        self.n_components = whole_number("pca_dims", n_components, 1)
 
     def fit_transform(self, vectors: ArrayLike) -> Floats:
         """Vectors (N, F) → (N, K), K the wanted dimensions, or N or F where those are fewer."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from parrotlet.bundle import Bundle, Card, Labels, load_bundle
 from parrotlet.continuations import Continuation, continuations
-from parrotlet.errors import ParrotletError, UsageError
+from parrotlet.errors import ParrotletError, UsageError, whole_number
 from parrotlet.generation import Beginning, Plan, Stops, UserRule, checked_plan
 from parrotlet.labels import Choice, labelled_network
 from parrotlet.lengths import of_usual_length
@@ -162,8 +162,7 @@ class Writer:
 
         ``usual_lengths``: drafts are written until their lengths can be spread like those of the training texts.
         """
-        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST_TEXTS:
-            raise UsageError(f"n must be a whole number from 1 to {MOST_TEXTS}, not {n!r}")
+        n = whole_number("n", n, 1, MOST_TEXTS)
         plan = replace(self._plan(length, seed, stop, novel, rule, rules), probabilities=probabilities)
         begin = self._begin(prompt)
         if not usual_lengths:
@@ -200,8 +199,7 @@ class Writer:
 
     def next_tokens(self, prompt: str = "", n: int = 10) -> list[tuple[str, float]]:
         """The ``n`` likeliest next tokens, likeliest first, with the network's own probabilities."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise UsageError(f"n must be a whole number from 1, not {n!r}")
+        n = whole_number("n", n, 1)
         return likeliest(self.tokenizer, self._begin(prompt).logits[0], self._banned(), n)
 
     def continuations(self, text: str = "", n: int = 5, words: int = 1) -> list[Continuation]:
@@ -210,9 +208,7 @@ class Writer:
         A sign such as a comma counts as a word; a word that the text breaks off in is finished first. The probabilities
         are the network's own.
         """
-        for name, value in (("n", n), ("words", words)):
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_CONTINUATIONS:
-                raise UsageError(f"{name} must be a whole number from 1 to {MOST_CONTINUATIONS}, not {value!r}")
+        n, words = (whole_number(name, value, 1, MOST_CONTINUATIONS) for name, value in (("n", n), ("words", words)))
         ends = self.card.form == "lines"
         return continuations(self._runtime, self.tokenizer, self._begin(text), self._banned(), ends, n, words)
 
@@ -267,8 +263,7 @@ class Writer:
         **rules: Any,
     ) -> list[TraceStep]:
         """The text that ``write`` gives, step by step: each token, and the ``n`` that the network held likeliest."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise UsageError(f"n must be a whole number from 1, not {n!r}")
+        n = whole_number("n", n, 1)
         plan = self._plan(length, seed, stop, novel, rule, rules)
         return trace_text(self._runtime, self.tokenizer, self._begin(prompt), plan, n)
 
