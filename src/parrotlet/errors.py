@@ -27,12 +27,10 @@ def whole_number(name: str, value: object, least: int, most: int | None = None, 
     >>> whole_number("n", 3, 1)
     3
     """
-    if (
-        isinstance(value, Integral)
-        and not isinstance(value, bool)
-        and least <= value <= (value if most is None else most)
-    ):
-        return int(value)
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        number = int(value)
+        if least <= number and (most is None or number <= most):
+            return number
     bounds = f"from {least}" if most is None else f"from {least} to {most}"
     raise UsageError(f"{name} must be a whole number{of and ' of ' + of} {bounds}, not {value!r}")
 
