@@ -7,7 +7,7 @@ from parrotlet.errors import UsageError
 from parrotlet.writer import Writer
 
 USUAL_LENGTH = 40  # tokens of a piece that is drawn
-MOST_TRIES = 5  # for each piece that should differ from those before
+MOST_TRIES = 5  # rounds of as many drafts as pieces are wanted
 
 
 class Draft:

@@ -41,18 +41,18 @@ def _mixture(wanted: object, known: Sequence[str]) -> dict[str, float] | None:
     """The share of each label: a label as it stands, else ``one:2,other:1``; None where it is neither nor a mapping."""
     if isinstance(wanted, Mapping):
         return dict(wanted)
-    if not isinstance(wanted, str) or wanted in known:
-        return {wanted: 1.0} if isinstance(wanted, str) else None
-    shares: dict[str, float] = {}
-    for part in wanted.split(","):
+    if not isinstance(wanted, str):
+        return None
+    alone, shares = {wanted: 1.0}, dict[str, float]()
+    for part in wanted.split(",") if wanted not in known else ():
         label, sign, share = part.rpartition(":")
         try:
             shares[label] = shares.get(label, 0.0) + float(share)
         except ValueError:
-            return {wanted: 1.0}
+            return alone
         if not sign:
-            return {wanted: 1.0}
-    return shares
+            return alone
+    return shares or alone
 
 
 def checked_choice(labels: Labels, chosen: Choice) -> dict[str, dict[str, float]]:

@@ -261,8 +261,9 @@ def _turn_of(each: object) -> Turn | None:
 def _said_in(content: object) -> str | None:
     """What is said: a text, or parts of which some are texts, ``{"type": "text", "text": …}``."""
     parts = content if isinstance(content, list) else [content]
-    texts = [as_text(each.get("text") if isinstance(each, Mapping) else each) for each in parts]
-    return " ".join(text for text in texts if text is not None) if any(text is not None for text in texts) else None
+    found = (as_text(each.get("text") if isinstance(each, Mapping) else each) for each in parts)
+    texts = [text for text in found if text is not None]
+    return " ".join(texts) if texts else None
 
 
 def _yaml(source: Source, settings: CorpusSettings) -> Iterator[Iterable[Turn]]:
