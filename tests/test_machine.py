@@ -1,6 +1,8 @@
 """What is found out about the machine: plausible, and without side effects on a quiet one."""
 
 import platform
+import subprocess
+import sys
 
 import pytest
 
@@ -50,26 +52,41 @@ def test_that_torch_came_first_is_told(threads, monkeypatch):
     assert machine.settle_threads() is None
 
 
-def page_faults() -> int:
-    resource = pytest.importorskip("resource")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+# In a process of its own: what the tests before this one left free between their blocks would be used first.
+MEMORY_OF_A_RUN = """
+import resource
+
+from parrotlet.learning import machine
+import torch
 
 
-def faults_of_a_large_block() -> int:
-    """Page faults of 256 MiB that are taken, filled and given back, after it was done before: at first a block may be
-    left between smaller ones, a few bytes too short for the next one."""
+def faults():
+    # of 256 MiB that are taken, filled and given back, after it was done before: at first a block may be left
+    # between smaller ones, a few bytes too short for the next one
     for _ in range(3):
         torch.ones(1 << 26)
-    before = page_faults()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     torch.ones(1 << 26)
-    return page_faults() - before
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
-def test_while_a_run_lasts_its_memory_is_not_taken_anew_at_every_step():
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+usual, before = faults(), resident()
+with machine.kept_memory():
+    kept, during = faults(), resident()
+print(usual, kept, during - before, resident() - before)
+"""
+
+
+def test_while_a_run_lasts_its_memory_is_not_taken_anew_at_every_step_and_is_given_back_after_it():
     if platform.libc_ver()[0] != "glibc":
         pytest.skip("no glibc")
-    with machine.kept_memory():
-        kept = faults_of_a_large_block()
-    usual = faults_of_a_large_block()
+    result = subprocess.run([sys.executable, "-c", MEMORY_OF_A_RUN], capture_output=True, text=True, check=True)
+    usual, kept, held, left = map(int, result.stdout.split())
     assert usual >= 128  # of 2 MiB each where the system has large pages, else of 4 KiB
     assert kept < usual / 8
+    assert held > 1 << 27 and left < 1 << 26
