@@ -913,7 +913,11 @@ def test_the_command_tells_what_it_found(tmp_path, capsys, monkeypatch):
     assert cli.main([*arguments, "--config", str(OLD / "word_config.json"), "-o", "w.safetensors", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["path"], facts["context"], facts["tokens"], facts["assumed"]) == ("w.safetensors", 8, 602, [])
-    assert cli.main(arguments) == 0
+    there = Path("word_weights.safetensors").read_bytes()
+    assert cli.main(arguments) == 2  # a model may have been trained to that name
+    assert "give -o word_weights.safetensors to write it anew, or another name" in capsys.readouterr().err
+    assert Path("word_weights.safetensors").read_bytes() == there
+    assert cli.main([*arguments, "-o", "word_weights.safetensors"]) == 0
     assert "word_weights.safetensors, in place of the one that was there, " in capsys.readouterr().out
     assert cli.main(["import", str(KERAS / "hard.h5")]) == 1
     assert "--alphabet FILE" in capsys.readouterr().err

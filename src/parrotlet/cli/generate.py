@@ -120,24 +120,7 @@ def generate(
     texts = [
         (degrees, text) for degrees in temperatures for text in writer.texts(n, prompt, temperature=degrees, **call)
     ]
-    if make is not None and output is not None:
-        written = [text.text for _, text in texts]
-        try:
-            tell(make(written, Path(output)))
-        except ParrotletError:  # what was written is not lost
-            say_pieces(piece for line in laid_out(texts) for piece in (line, "\n"))
-            raise
-        return
-    told = listed(texts) if as_json else (piece for line in laid_out(texts) for piece in (line, "\n"))
-    if output is None:
-        say_pieces(told)
-    else:
-        text = "".join(told)
-        try:
-            save(text, output)
-        except ParrotletError:
-            say_pieces([text])
-            raise
+    deliver(texts, output, make, as_json)
 
 
 def made_of_texts(output: str, as_json: bool) -> "Output | None":
@@ -182,6 +165,22 @@ def novelty(writer: "Writer", n: int | None, corpus: list[str] | None) -> "Novel
     from parrotlet.novelty import Novelty
 
     return Novelty.from_corpus(corpus_like(writer, corpus), writer.tokenizer.normalise, n)
+
+
+def deliver(texts: Written, output: str | None, make: "Output | None", as_json: bool) -> None:
+    """The texts on the screen, or in the file that they are wanted in; on the screen too where it can't be written."""
+    told = listed(texts) if as_json else [f"{line}\n" for line in laid_out(texts)]
+    if output is None:
+        say_pieces(told)
+        return
+    try:
+        if make is None:
+            save("".join(told), output)
+        else:
+            tell(make([text.text for _, text in texts], Path(output)))
+    except ParrotletError:
+        say_pieces(told)
+        raise
 
 
 def laid_out(texts: Written) -> Iterator[str]:

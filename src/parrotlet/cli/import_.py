@@ -49,6 +49,8 @@ def import_(
     if Path(path).suffix != ".safetensors":
         raise UsageError(f"output = {path!r} must end in .safetensors: try {Path(path).stem + '.safetensors'!r}")
     replaced = Path(path).exists()
+    if replaced and output is None:
+        raise UsageError(f"{path} is there already: give -o {path} to write it anew, or another name")
     found = read_model(
         old, vocab=vocab, config=config, text=text, alphabet=alphabet, context=context, lowercase=lowercase
     )

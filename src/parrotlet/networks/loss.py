@@ -10,10 +10,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from parrotlet.dataset import NOTHING
 from parrotlet.networks.compiled import arithmetic, compiled_cross_entropy
 
 LOGITS_AT_ONCE = 1 << 21
-NOTHING = -1  # a target where nothing is predicted
 WORTH_CHUNKING = 512  # tokens of a vocabulary from which this pays
 
 
