@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 from bench import study
 from bench.study import loop, paces
 from bench.study.candidates import CANDIDATES, Candidate
-from bench.study.loop import Task, burst, run
+from bench.study.loop import Steps, Task, relative_pace, run, unit
 
 TEXT = "".join(f"the cat number {n * n % 97} sat on the mat.\n" for n in range(400))
 SMALL = {"network": {"hidden": 16, "embedding": 8}, "training": {"batch": 4, "window": 16}}
@@ -80,26 +80,28 @@ def test_what_was_recorded_here_is_not_measured_again(recorded, monkeypatch, cap
 
 @pytest.fixture
 def timed(recorded, tmp_path, monkeypatch):
-    """A corpus of a few lines, and bursts that take no time: each faster than the one before, but for one."""
+    """A corpus of a few lines, and steps that are said to take some time, in seconds of the unit and in its steps."""
     (tmp_path / "kjv.txt").write_text(TEXT, encoding="utf-8")
     monkeypatch.setattr(study, "CORPORA", {"kjv": ("kjv.txt", False)})
     monkeypatch.setattr(study, "data_folder", lambda: tmp_path)
-    seconds = iter([0.4, 0.3, 0.2, 0.5, 0.1])
-    monkeypatch.setattr(paces, "burst", lambda task: next(seconds, 0.1))
+    seconds, ratios = iter([0.4, 0.3, 0.2, 0.5, 0.4]), iter([1.5, 9.0, 1.0])
+    monkeypatch.setattr(paces, "unit_pace", lambda: next(seconds))
+    monkeypatch.setattr(paces, "relative_pace", lambda task: next(ratios, 2.0))
     monkeypatch.setattr(paces, "products", lambda: 1e11)
     monkeypatch.setattr(paces, "apart", lambda function, *arguments: function(*arguments))
     runs = []
-    monkeypatch.setattr(study, "apart", lambda _, *given: runs.append(given[1:3]) or {"bits": 2.0, "pace": 0.19})
+    monkeypatch.setattr(study, "apart", lambda _, *given: runs.append(given[1:3]) or {"bits": 2.0})
     return runs
 
 
-def test_steps_are_those_of_the_fastest_burst(timed, capsys):
+def test_steps_are_told_in_those_of_the_unit(timed, capsys):
     call = ["linear", "--corpora", "kjv"]
-    assert study.main(call) == 0 and timed == [(300, 0)]  # a minute, 0.2 seconds a step
-    assert study.main([*call, "--seeds", "2"]) == 0 and timed[1:] == [(316, 0)]  # the run itself was faster
-    assert study.main([*call, "--paces"]) == 0  # half a second: a neighbour was busy
-    assert study.main([*call, "--paces"]) == 0 and len(timed) == 2
-    assert study.main(["rate-0.03", "--corpora", "kjv"]) == 0 and timed[2] == (600, 0)  # its steps do the same
+    assert study.main(call) == 0 and timed == [(200, 0)]  # a minute; 1.5 steps of the unit, of 0.2 seconds
+    assert study.main([*call, "--paces"]) == 0  # nine: a neighbour was busy
+    assert study.main([*call, "--paces"]) == 0 and len(timed) == 1
+    assert study.main([*call, "--seeds", "2"]) == 0 and timed[1:] == [(200, 0)]  # the median of three
+    assert study.main(["rate-0.03", "--corpora", "kjv"]) == 0 and timed[2] == (200, 0)  # its steps do the same
+    assert study.main(["gru-256", "--corpora", "kjv", "--seeds", "2"]) == 0 and timed[3] == (150, 0)
 
 
 def test_a_candidate_that_is_the_usual_here_is_not_run(timed, capsys):
@@ -128,14 +130,28 @@ def test_what_steps_do_decides_what_they_cost():
     assert len({kept_under(name) for name in ["usual", *others]}) == len(others) + 1
 
 
-def test_a_burst_is_the_time_of_a_step(monkeypatch):
-    monkeypatch.setattr(loop, "BURST", 0.0)
-    clock = iter([0.0, 9.0, 18.0, 27.0, 29.0, 31.0, 33.0, 37.0, 41.0])
-    monkeypatch.setattr(loop.Study, "step", lambda *_: None)
-    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(clock))
-    seconds = burst(Task(TEXT, CANDIDATES["usual"], 0.4, 1e11, usual=SMALL))
-    assert seconds == 2.0  # the first three do not count
+@pytest.fixture
+def clock(monkeypatch):
+    """Each step takes as long as its network has units, and twice as long from the tenth second on."""
+    now = [0.0]
+
+    def step(study, *_):
+        now[0] += study.network.settings.hidden * (1e-3 if now[0] < 10 else 2e-3)
+
+    monkeypatch.setattr(loop.Study, "step", step)
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
+
+
+def test_the_pace_of_steps_is_that_of_undisturbed_ones(clock):
+    usual = Task(TEXT, CANDIDATES["usual"], 0.4, 1e11, usual=SMALL)
+    assert Steps(usual).pace() == pytest.approx(0.016)
     assert loop.pace([3.0] * 5 + [2.0] * 2 + [1.0] * 3) == 1.0 and loop.pace([3.0] * 9 + [1.0]) == 3.0
+
+
+def test_a_machine_that_slows_down_does_not_change_a_relative_pace(clock):
+    task = Task(TEXT, CANDIDATES["usual"], 0.4, 1e11, usual={**SMALL, "network": {"hidden": 256}})
+    assert relative_pace(task) == pytest.approx(0.5)
+    assert unit().pace() == pytest.approx(2 * 0.512)
 
 
 @pytest.mark.parametrize("name", ["usual", "averaged", "memory-quarter", "two-ahead", "weight-drop-0.2", "distilled"])

@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> int:
     if unknown:
         print(f"unknown candidates: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
-    paces = Paces(None, chosen.processor, bursts=1) if chosen.quick else Paces(PACES, chosen.processor)
+    paces = Paces(None, chosen.processor, measurements=1) if chosen.quick else Paces(PACES, chosen.processor)
     if chosen.paces:
         chosen.seeds = 1
         tasks = [(cell, task(cell, paces)) for cell in cells(chosen)]
@@ -143,10 +143,7 @@ def measured(cell: Record, count: tuple[int, int], paces: Paces, rates: list[flo
         for record in records():
             if cell_of(record) == {**cell, "name": USUAL} and all(f"dynamic {rate:g}" in record for rate in rates):
                 return {name: value for name, value in record.items() if name not in cell and name != "day"}
-    record = apart(run, given, *count, rates)
-    if cell["processor"] == processor():  # else it was made elsewhere, in the minutes of another
-        paces.found(pace_of(cell, given), record["pace"])
-    return record
+    return apart(run, given, *count, rates)
 
 
 def is_usual(given: Task) -> bool:

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,12 @@ from parrotlet.settings import Settings, parse_settings
 IdArray = npt.NDArray[np.int64]
 TESTED_ROWS, TESTED_WINDOW = 8, 256  # the last tenth in eight parts, the state carried over each
 AVERAGE_EVERY = 5  # steps
-BURST = 2.0  # seconds, in which steps are timed
-FIRST_STEPS, LEAST_STEPS = 3, 5  # that are left out of a burst; that are in it
+UNIT = {
+    "network": {"hidden": 512, "embedding": 64, "dropout_output": 0.0},
+    "training": {"batch": 64, "window": 128, "optimizer": "muon"},
+}
+UNIT_TEXT, UNIT_SYMBOLS = 200_000, 65  # of the network in whose steps those of others are told
+ROUNDS, ROUND_SECONDS = 5, 0.5  # in which steps are timed, in turn with that network's
 PRODUCTS = 5  # measurements of the speed of a matrix product
 DYNAMIC_WINDOW, DYNAMIC_CLIP = 64, 1.0  # tokens that are scored, then learned from, and the largest gradient norm
 
@@ -157,19 +162,51 @@ def products() -> float:
     return max(matrix_speed(Settings().training) for _ in range(PRODUCTS))
 
 
+class Steps:
+    """The steps of a task, timed a few at once."""
+
+    def __init__(self, task: Task) -> None:
+        prepared = task.prepared()
+        teacher = prepared.learner(Candidate("teacher")) if task.candidate.teacher else None
+        self._learner, self._batches = prepared.learner(task.candidate, teacher), prepared.batches()
+        self._rate, self._step = prepared.settings.training.learning_rate, 0
+
+    def pace(self) -> float:
+        """Seconds per step, as ``pace`` has it, over a short while; the first of them does not count."""
+        self._next()
+        start = last = time.perf_counter()
+        seconds = list[float]()
+        while len(seconds) < 2 or last < start + ROUND_SECONDS:
+            self._next()
+            seconds.append(time.perf_counter() - last)
+            last += seconds[-1]
+        return pace(seconds)
+
+    def _next(self) -> None:
+        self._learner.step(self._batches.batch(0, self._step % self._batches.length(0)), self._rate, self._step)
+        self._step += 1
+
+
+def unit() -> Steps:
+    """Those in which the steps of others are told: of an LSTM, which reads letters drawn by lot."""
+    letters = np.random.default_rng(0).integers(0, UNIT_SYMBOLS, UNIT_TEXT)
+    return Steps(Task("".join(chr(ord("A") + each) for each in letters), Candidate("unit"), 60, 1e12, usual=UNIT))
+
+
 @kept_memory()
-def burst(task: Task) -> float:
-    """Seconds per step, as ``pace`` has it, over a short while after the first steps."""
-    prepared = task.prepared()
-    teacher = prepared.learner(Candidate("teacher")) if task.candidate.teacher else None
-    learner, batches, seconds = prepared.learner(task.candidate, teacher), prepared.batches(), list[float]()
-    rate = prepared.settings.training.learning_rate
-    start = last = time.perf_counter()
-    while len(seconds) < FIRST_STEPS + LEAST_STEPS or last < start + BURST:
-        learner.step(batches.batch(0, len(seconds) % batches.length(0)), rate, len(seconds))
-        seconds.append(time.perf_counter() - last)
-        last += seconds[-1]
-    return pace(seconds[FIRST_STEPS:])
+def unit_pace() -> float:
+    """Seconds of a step of the unit."""
+    steps = unit()
+    return min(steps.pace() for _ in range(1 + ROUNDS))
+
+
+@kept_memory()
+def relative_pace(task: Task) -> float:
+    """How many steps of the unit one of the task's takes: timed in turn, so that what slows one slows the other."""
+    steps, one = Steps(task), unit()
+    steps.pace()
+    one.pace()
+    return median(steps.pace() / one.pace() for _ in range(ROUNDS))
 
 
 def pace(seconds: Sequence[float]) -> float:

@@ -1,55 +1,58 @@
 """A candidate comes in; how long two quiet cores need for one of its steps goes out.
 
-A neighbour of the machine slows a run of a minute by a tenth, which is worth more than most candidates differ by. So
-the steps that fit into the minutes are counted from short bursts: the fastest of all that were ever measured counts.
+A neighbour of the machine slows a run of a minute by a tenth, which is worth more than most candidates differ by, and
+an hour of a machine is slower than another one. So the steps that fit into the minutes are counted: what a step takes
+is told in steps of one network that stays the same, timed in turn with it, and only of that one the seconds count.
 """
 
 import json
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench.harness import apart
-from bench.study.loop import Task, burst, products
+from bench.study.loop import Task, products, relative_pace, unit_pace
 
-BURSTS = 3  # at first; further ones whenever they are asked for
+MEASUREMENTS = 5  # of the unit: the fastest counts
 
 
 class Paces:
     """Seconds per step of what was measured for one kind of processor; kept in a file unless ``path`` is None."""
 
-    def __init__(self, path: Path | None, processor: str, bursts: int = BURSTS) -> None:
-        self._path, self._processor, self._bursts = path, processor, bursts
+    def __init__(self, path: Path | None, processor: str, measurements: int = MEASUREMENTS) -> None:
+        self._path, self._measurements = path, measurements
         self._all: dict[str, dict[str, Any]] = {}
         if path is not None and path.exists():
             self._all = json.loads(path.read_text(encoding="utf-8"))
-        self._known = self._all.setdefault(processor, {"steps": {}})
+        self._known = self._all.setdefault(processor, {})
 
     def products(self) -> float:
         """Operations a second of a matrix product, on which the usual network depends: once measured, it stays."""
         if "products" not in self._known:
-            self._known["products"] = max(apart(products) for _ in range(self._bursts))
+            self._known["products"] = max(apart(products) for _ in range(self._measurements))
             self._save()
         speed: float = self._known["products"]
         return speed
 
+    def unit(self) -> float:
+        """Seconds of a step of the network that others are timed beside: once measured, it stays."""
+        if "unit" not in self._known:
+            self._known["unit"] = min(apart(unit_pace) for _ in range(self._measurements))
+            self._save()
+        seconds: float = self._known["unit"]
+        return seconds
+
     def step(self, name: str, task: Task) -> float:
         """Seconds of a step of what is called so; measured where it is not known."""
-        if name not in self._known["steps"]:
-            for _ in range(self._bursts):
-                self.measure(name, task)
-        pace: float = self._known["steps"][name]
-        return pace
+        steps = self._known.setdefault("steps", {})
+        if name not in steps:
+            self.measure(name, task)
+        return self.unit() * median(steps[name])
 
     def measure(self, name: str, task: Task) -> None:
-        """One burst more."""
-        self.found(name, apart(burst, task))
-
-    def found(self, name: str, seconds: float) -> None:
-        """What a step took: it stays if none was faster."""
-        steps = self._known["steps"]
-        if seconds < steps.get(name, float("inf")):
-            steps[name] = seconds
-            self._save()
+        """Once more: the median of all times counts."""
+        self._known.setdefault("steps", {}).setdefault(name, []).append(round(apart(relative_pace, task), 4))
+        self._save()
 
     def _save(self) -> None:
         if self._path is not None:
