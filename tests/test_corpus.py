@@ -627,6 +627,21 @@ def test_posts_are_cleaned(tmp_path, clean, wanted):
     assert any("1 retweet left out" in note for note in corpus.notes) == ("retweets" in clean)
 
 
+def test_the_last_line_needs_no_line_end(tmp_path):
+    """Else it would be a long text, which is neither left out nor looked at for retweets."""
+    for ending in ("RT @y last retweet", "   "):
+        (tmp_path / "posts.txt").write_text("one post here\n" * 20 + ending, encoding="utf-8")
+        corpus = open_corpus([tmp_path / "posts.txt"], CorpusSettings(form="lines", clean=("retweets",)))
+        assert [document.text for document in corpus.documents()] == ["one post here"] * 20
+
+
+def test_what_is_not_cleaned_out_of_a_long_text_is_told(tmp_path):
+    (tmp_path / "long.txt").write_text("RT @y no post\n" * 50, encoding="utf-8")
+    notes = open_corpus([tmp_path / "long.txt"], CorpusSettings(form="text", clean=("retweets",))).notes
+    assert any("retweets are left out of short documents only" in note for note in notes)
+    assert not any("without" in note for note in notes)
+
+
 def test_a_long_text_is_cleaned_piece_by_piece_and_as_often_as_wanted(tmp_path):
     (tmp_path / "long.txt").write_text("see https://a.b/c for more &amp; so\n" * 50, encoding="utf-8")
     corpus = open_corpus([tmp_path / "long.txt"], CorpusSettings(form="text", clean=("links", "entities")))

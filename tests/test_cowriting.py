@@ -66,7 +66,7 @@ SPOKEN = ["the half-moon was the cat's.", "it was -- the cat -- a half.", "cat--
 @pytest.mark.parametrize("words", [1, 2])
 def test_the_offers_are_as_likely_as_what_is_written(level, words):
     """Every offer comes as often among thousands of texts as it is said to, at every level."""
-    writer = taught(SPOKEN, level=level, steps=60, **({"size": 40} if level == "bpe" else {}))
+    writer = taught(SPOKEN, level=level, steps=60, **({"size": 257} if level == "bpe" else {}))
     for prompt in ("", "the", "the ha", "it was "):
         texts = writer.texts(4000, prompt, length=40, seed=1)
         counts = Counter(first_piece(text.new, words) for text in texts)
@@ -134,7 +134,7 @@ def test_several_words_at_once(lines):
 
 @pytest.mark.parametrize("level", ["word", "byte", "bpe", "char"])
 def test_every_level_offers_whole_words(level):
-    writer = taught(level=level, steps=120, **({"size": 40} if level == "bpe" else {}))
+    writer = taught(level=level, steps=120, **({"size": 257} if level == "bpe" else {}))
     offers = writer.continuations("the cat sat on", 3)
     assert offers[0].text in (" the", " a") and offers[0].probability > 0.2
     text = "the cat sat on" + offers[0].text

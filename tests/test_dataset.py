@@ -21,6 +21,7 @@ from parrotlet.dataset import (
     training_batches,
     validation_batches,
 )
+from parrotlet.dataset.batches import LineBatches, StreamBatches
 from parrotlet.dataset.encoded import Encoded, smallest_type
 from parrotlet.dataset.shuffle import Shuffled
 from parrotlet.errors import ParrotletError, UsageError
@@ -150,10 +151,57 @@ def test_validation_and_training_share_nothing(tmp_path, form):
 def test_pieces_of_a_long_text_are_held_back_and_its_end_is_learned_from(tmp_path):
     encoded, _ = encode(["ab" * 30_000, "cd" * 1000], "text", tmp_path)
     division = split(encoded, 0.1)
-    *pieces, tail = division.validation.tolist()
-    assert len(pieces) == 6 and all(stop - start == 1000 for start, stop in pieces)
-    assert [round((start + stop) / 2 / 60_001, 3) for start, stop in pieces] == [0.083, 0.25, 0.417, 0.583, 0.75, 0.917]
-    assert tail == [encoded.tokens - 200, encoded.tokens]  # too little of it for two
+    pieces = division.validation.tolist()
+    assert len(pieces) == 6 and all(stop - start in (1033, 1034) for start, stop in pieces)
+    middles = [round((start + stop) / 2 / encoded.tokens, 3) for start, stop in pieces]
+    assert middles == [0.083, 0.25, 0.417, 0.583, 0.75, 0.917]
+    encoded, _ = encode(["ab" * 950], "text", tmp_path / "short")
+    assert split(encoded, 0.1).validation.tolist() == [[encoded.tokens - 190, encoded.tokens]]  # too little for two
+
+
+def test_of_many_short_texts_whole_ones_are_held_back(tmp_path):
+    """Not a little of each, from a state that knows nothing: that tells nothing of the model."""
+    encoded, _ = encode(["abcd" * (10 + n % 5) for n in range(3000)], "text", tmp_path)
+    division = split(encoded, 0.1)
+    borders = set(encoded.starts.tolist())
+    whole = [begin in borders and end in borders for begin, end in division.validation.tolist()]
+    assert sum(whole) >= 0.9 * len(whole) and len(whole) < 0.15 * encoded.documents
+    assert (division.validation[:, 1] - division.validation[:, 0]).sum() == encoded.tokens // 10
+
+
+def test_one_short_document_makes_no_large_batch(tmp_path):
+    texts = ["ok"] + [f"{n:04d} " + "abcd" * (24 + n % 10) for n in range(3000)]
+    encoded, _ = encode(texts, "lines", tmp_path)
+    batches = LineBatches(encoded, split(encoded, 0.0), 64, 128, 0)
+    sizes = [batches.batch(0, index).inputs.size for index in range(batches.length(0))]
+    assert max(sizes) <= 64 * 128
+
+
+def test_a_batch_is_no_wider_than_what_it_reads(tmp_path):
+    encoded, _ = encode(["abcd" * 1000], "text", tmp_path)
+    batches = StreamBatches(encoded, split(encoded, 0.0).train, 64, 16_384, 0)
+    assert batches.batch(0, 0).inputs.shape[1] <= 64
+
+
+@pytest.mark.parametrize("level", ["char", "word", "symbol", "bpe", "byte"])
+def test_a_long_line_is_read_as_one(tmp_path, level, monkeypatch):
+    text = " ".join(f"w{n * n % 7}" for n in range(9000))
+    monkeypatch.setattr("parrotlet.corpus.documents.PIECE", 1000)
+    corpus = from_texts([text], "text")
+    assert len(list(next(corpus.documents()).pieces)) > 20
+    tokenizer = train_tokenizer([text], TokenizerSettings(level=level))
+    encoded = encode_corpus(corpus, tokenizer, tmp_path)
+    assert encoded.ids[1:-1].tolist() == tokenizer.encode(text).tolist() or level == "bpe"
+    assert tokenizer.decode(encoded.ids[1:-1].tolist()) == text and encoded.characters == len(text)
+
+
+def test_documents_of_which_nothing_is_left_are_counted_and_teach_nothing(tmp_path):
+    corpus = from_texts(["!!!", "one two", "...", "two one"], "lines", labels={"kind": ["a", "b\ud800", "c", "d"]})
+    tokenizer = train_tokenizer(iter(["one two"]), TokenizerSettings(level="word", punctuation="delete"))
+    encoded = encode_corpus(corpus, tokenizer, tmp_path)
+    assert (encoded.documents, encoded.empty) == (2, 2) and open_encoded(tmp_path).empty == 2
+    assert not (np.diff(np.flatnonzero(encoded.ids == encoded.stop)) == 1).any()
+    assert encoded.label_names == {"kind": ("b?", "d")} and encoded.labels.tolist() == [[0], [1]]
 
 
 @given(
@@ -166,7 +214,7 @@ def test_every_position_of_a_long_text_is_on_one_side(lengths, share, piece, con
     starts = np.cumsum([0, *lengths])
     encoded = Encoded(np.arange(starts[-1] + 1), starts, np.zeros(len(lengths), np.uint64), "text", 0, starts[-1])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("parrotlet.dataset.encoded.LEAST_PIECE", piece)
+        patch.setattr("parrotlet.dataset.division.LEAST_PIECE", piece)
         division = split(encoded, share)
     sides = [[set(range(*each)) for each in ranges] for ranges in (division.train, division.validation)]
     assert all(each for each in chain(*sides))

@@ -34,7 +34,7 @@ def two():
 @pytest.fixture(scope="module")
 def others():
     """Models of other vocabularies, by level."""
-    levels = {"char": {}, "word": {}, "byte": {}, "bpe": {"size": 40}}
+    levels = {"char": {}, "word": {}, "byte": {}, "bpe": {"size": 257}}
     return {level: taught(OTHER, level=level, **settings) for level, settings in levels.items()}
 
 

@@ -193,7 +193,7 @@ def test_a_text_of_one_line_repeats_itself_and_is_not_varied(tmp_path):
 
 
 def test_the_human_column_is_that_of_the_text_held_back(tmp_path, monkeypatch):
-    monkeypatch.setattr("parrotlet.dataset.encoded.LEAST_PIECE", 1 << 40)  # all of it in one piece
+    monkeypatch.setattr("parrotlet.dataset.division.LEAST_PIECE", 1 << 40)  # all of it in one piece
     source = prose(900) + prose(60, seed=5).replace("cat", "axolotl").replace("river", "fjord")
     report, held_out = measured([source], "text", lambda row, length: "x" * length, tmp_path, share=0.08)
     (human,), learned = held_out, source[: -len(held_out[0])]

@@ -189,6 +189,8 @@ def test_a_recipe_brings_its_sources(tmp_path):
     recipe = tmp_path / "mine.toml"
     recipe.write_text('sources = ["manual"]\n', encoding="utf-8")
     assert show.recipe_sources(recipe) == ["manual"]
+    recipe.write_text('sources = "book.txt"\n', encoding="utf-8")
+    assert show.recipe_sources(recipe) == ["book.txt"]
     recipe.write_text("[network]\n", encoding="utf-8")
     assert show.recipe_sources(recipe) is None
 

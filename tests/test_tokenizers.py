@@ -49,6 +49,7 @@ LEVEL_VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "stem": {"stem": "english", "lowercase": True},
         "delete-stem": {"punctuation": "delete", "stem": "russian", "normalisation": "NFKC", "lowercase": True},
     },
+    "bpe": {"small": {"size": 257}},
     "symbol": {"spelt": {"min_count": 1_000}},
     "textgenrnn-word": {"delete": {"punctuation": "delete"}},
 }

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from bench.held_out import numbered
 from bench.study.candidates import Candidate
 from parrotlet.dataset.batches import NOTHING, Batch, Batches, StreamBatches
-from parrotlet.dataset.encoded import Encoded, Split
+from parrotlet.dataset.division import Split
+from parrotlet.dataset.encoded import Encoded
 from parrotlet.dataset.training import training_batches
 from parrotlet.learning.learner import Learner
 from parrotlet.learning.machine import kept_memory, matrix_speed

@@ -120,6 +120,12 @@ class Bundle:
         return metadata
 
 
+def check_header(settings: Settings, tokenizer: Tokenizer, labels: Labels) -> None:
+    """Raises ParrotletError where no model file can hold them, whatever its weights: before any are learned."""
+    bundle = Bundle({}, settings, tokenizer, Card(), labels=labels)
+    next(iter(container_chunks({}, bundle._metadata(PLAIN_FORMAT))))
+
+
 def _dump(data: Any, what: str) -> str:
     try:
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

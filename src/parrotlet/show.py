@@ -78,6 +78,7 @@ def recipe_sources(recipe: str | os.PathLike[str] | None) -> list[str] | None:
     from parrotlet.recipes import read_recipe
 
     sources = read_recipe(recipe).get("sources")
+    sources = [sources] if isinstance(sources, str) else sources
     return [str(source) for source in sources] if isinstance(sources, list) and sources else None
 
 

@@ -18,6 +18,8 @@ from parrotlet._version import VERSION
 from parrotlet.errors import ParrotletError, nearest
 from parrotlet.show import forgiving, harmless
 
+NO_MEMORY = ("out of memory", "allocate memory", "not enough memory")  # as torch says it on each system
+
 # Name: the module that holds its typer app, and its line in the help. Only the command that is called is imported.
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train", "teach a network to write like a text"),
@@ -94,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WrongCall as error:
         return _fail(_one_line(error), 2)
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "out of memory" not in str(error):
+        if isinstance(error, RuntimeError) and not any(words in str(error) for words in NO_MEMORY):
             raise
         return _fail("out of memory: try a smaller network.hidden, training.batch or training.window", 1)
     except OSError as error:

@@ -7,7 +7,18 @@ from pathlib import Path
 
 from parrotlet.corpus.cleaning import cleaned
 from parrotlet.corpus.dialogues import read_dialogue
-from parrotlet.corpus.documents import PIECE, Corpus, Document, LeftOut, Reading, Shape, from_texts, whole
+from parrotlet.corpus.documents import (
+    PIECE,
+    Corpus,
+    Document,
+    LeftOut,
+    Reading,
+    Shape,
+    from_texts,
+    plain,
+    told_once,
+    whole,
+)
 from parrotlet.corpus.encodings import NotText
 from parrotlet.corpus.named import MANUAL, NAMED, NamedCorpus, fetch, manual
 from parrotlet.corpus.readers import READERS, Reader, kind_of
@@ -31,6 +42,7 @@ __all__ = [
     "from_texts",
     "open_corpus",
     "open_like",
+    "plain",
 ]
 
 
@@ -57,7 +69,7 @@ def open_corpus(
         raise UsageError("no source is given: name a file, a folder, '-', an address or a corpus")
     settings = settings or CorpusSettings()
     looked_at: list[Looked] = []
-    passed_by: list[str] = []
+    passed_by: list[tuple[str, str]] = []
     for one in wanted:
         looked_at += _look(os.fspath(one), settings, plain or settings, passed_by)
     readings = _same_form(looked_at, settings)
@@ -67,7 +79,7 @@ def open_corpus(
         name = f"{len(readings)} files"
     elif len(readings) == 1:
         name = readings[0].name
-    return Corpus(readings, name, form, passed_by, settings)
+    return Corpus(readings, name, form, told_once(passed_by), settings)
 
 
 def as_read(sources: Sources, settings: CorpusSettings, asked: CorpusSettings) -> tuple[Corpus, CorpusSettings]:
@@ -105,7 +117,7 @@ def open_like(
     return open_corpus(sources, tables, plain=plain_texts)
 
 
-def _look(word: str, settings: CorpusSettings, plain: CorpusSettings, passed_by: list[str]) -> list[Looked]:
+def _look(word: str, settings: CorpusSettings, plain: CorpusSettings, passed_by: list[tuple[str, str]]) -> list[Looked]:
     """What a word names, each looked at; the Source only of what may be read in another form."""
     path_exists = os.path.exists(os.path.expanduser(word))
     if word == MANUAL and not path_exists:
@@ -128,7 +140,7 @@ def _look(word: str, settings: CorpusSettings, plain: CorpusSettings, passed_by:
         except NotText as error:
             if len(found) == 1:
                 raise
-            passed_by.append(f"{error}; left out")
+            passed_by.append((source.name, f"{error}; left out"))
     if not readings:
         raise NotText(f"{word}: it holds no text ({len(found):,} files are empty or binary)")
     return readings

@@ -45,9 +45,11 @@ def cleaned(reading: Reading, clean: Sequence[Cleaning]) -> Reading:
             else:
                 left_out["{n} document{s} of nothing but links and the like left out"] += 1
 
-    told = [name for name in clean if name != "entities" and (name != "retweets" or reading.form == "lines")]
-    note = f"{reading.name}: without {', '.join(told) or 'entities'}"
-    return Reading(reading.name, reading.form, [*reading.notes, note], read, reading.bytes)
+    told = [name for name in clean if name != "retweets" or reading.form == "lines"]
+    notes = [f"{reading.name}: without {', '.join(told)}"] if told else []
+    if "retweets" in clean and "retweets" not in told:
+        notes.append(f"{reading.name}: retweets are left out of short documents only, and this is one long text")
+    return Reading(reading.name, reading.form, [*reading.notes, *notes], read, reading.bytes)
 
 
 class _Tidied:

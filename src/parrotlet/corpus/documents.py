@@ -20,6 +20,9 @@ PIECE = 1 << 20
 _LOOK = 256
 """Characters around a cut in which the border of a cluster (a letter with its accents, an emoji) is looked for."""
 
+MOST_NOTES, LONGEST_NAME = 200, 1000
+"""Lines that a corpus tells of itself, and characters of its name."""
+
 Shape = Literal["text", "lines"]
 LeftOut = Counter[str]
 """What a pass over a source left out: in the key ``{n}`` stands for the count and ``{s}`` for a plural's s."""
@@ -74,7 +77,7 @@ class Corpus:
         notes: Sequence[str] = (),
         settings: CorpusSettings | None = None,
     ) -> None:
-        self.name = name
+        self.name = plain(name)[:LONGEST_NAME]
         self.form: Shape = form
         self.settings = settings or CorpusSettings()
         self._readings = list(readings)
@@ -83,11 +86,10 @@ class Corpus:
     @property
     def notes(self) -> list[str]:
         """What was decided by looking, one line each."""
-        alike: dict[str, list[str]] = {}
-        for reading in self._readings:
-            for note in reading.notes:
-                alike.setdefault(note.removeprefix(f"{reading.name}: "), []).append(reading.name)
-        return self._notes + [f"{_listed(names)}: {note}" for note, names in alike.items()]
+        of_readings = told_once((reading.name, note) for reading in self._readings for note in reading.notes)
+        notes = [plain(note) for note in (*self._notes, *of_readings)]
+        more = len(notes) - MOST_NOTES
+        return notes if more <= 0 else [*notes[:MOST_NOTES], f"{more:,} further remarks are left out"]
 
     @property
     def bytes(self) -> int | None:
@@ -112,6 +114,19 @@ class Corpus:
 
 def _counted(what: str, n: int) -> str:
     return what.replace("{n}", f"{n:,}").replace("{s}", "" if n == 1 else "s")
+
+
+def told_once(notes: Iterable[tuple[str, str]]) -> list[str]:
+    """Remarks, each led by the name of its file: what is said of several files is said once."""
+    alike: dict[str, list[str]] = {}
+    for name, note in notes:
+        alike.setdefault(note.removeprefix(f"{name}: "), []).append(name)
+    return [f"{_listed(names)}: {note}" for note, names in alike.items()]
+
+
+def plain(text: str) -> str:
+    """A name or a label as it can be written down: file names of other encodings hold what UTF-8 has not."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -235,20 +250,28 @@ class Spool:
 
 def lines_of(pieces: Iterable[str]) -> Iterator[Sequence[str] | Spool]:
     """The lines of a text in pieces, without their line ends; a line longer than PIECE is spooled to disk."""
-    spool: Spool | None = None
+    begun: str | Spool = ""  # a line that may go on in the next piece
     for piece in pieces:
         lines = piece.split("\n")
-        last = lines.pop()  # what follows the last line end; a piece that has one ends with it, as cut() does
-        if spool is not None:
-            spool.add(lines.pop(0) if lines else last)
-            if not piece.count("\n"):
-                continue
-            yield spool
-            spool = None
+        last = lines.pop()
+        if lines and begun:
+            whole_line = _longer(begun, lines.pop(0))
+            yield (whole_line,) if isinstance(whole_line, str) else whole_line
+            begun = ""
         for line in lines:
             yield (line,)
-        if last:
-            spool = Spool()
-            spool.add(last)
-    if spool is not None:
-        yield spool
+        begun = _longer(begun, last)
+    if begun:
+        yield (begun,) if isinstance(begun, str) else begun
+
+
+def _longer(line: str | Spool, text: str) -> str | Spool:
+    """A line and what follows in it; on disk from PIECE characters on."""
+    if isinstance(line, str):
+        if len(line) + len(text) <= PIECE:
+            return line + text
+        spool = Spool()
+        spool.add(line)
+        line = spool
+    line.add(text)
+    return line

@@ -23,6 +23,7 @@ LARGEST_RATIO = 300
 """How many times larger than its file a .gz may become, past its first 64 MiB (texts: 3 to 10)."""
 
 _UNCHECKED = 64 << 20
+A_TEXT = "; a text itself is given in Python as from_texts([text])"
 
 
 @dataclass
@@ -106,16 +107,25 @@ def find(source: str, also: list[str]) -> list[Source]:
     if is_url(source):
         return [_downloaded(source)]
     path = Path(os.path.expanduser(source))
-    if path.is_dir():
-        return _folder(path)
-    if path.exists():
-        return [_file(path, path.name)]
+    try:
+        if path.is_dir():
+            return _folder(path)
+        if path.exists():
+            return [_file(path, path.name)]
+    except OSError as error:
+        raise ParrotletError(f"{_shown(source)}: {(error.strerror or str(error)).lower()}{A_TEXT}") from None
+    if "\n" in source:
+        raise ParrotletError(f"{_shown(source)}: there is no such file{A_TEXT}")
     if any(mark in source for mark in "*?["):
         found = sorted(path for path in glob.glob(str(path), recursive=True) if os.path.isfile(path))
         if found:
             return [_file(Path(one), Path(one).name) for one in found]
         raise ParrotletError(f"{source}: no file fits this pattern")
     raise ParrotletError(f"{source}: there is no such file, {_hint(path, also)}")
+
+
+def _shown(source: str) -> str:
+    return repr(source if len(source) <= 60 else source[:60] + "…")
 
 
 def _hint(path: Path, also: list[str]) -> str:

@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from parrotlet.dataset.encoded import DOCUMENTS_AT_ONCE, Encoded, Ranges, Split
+from parrotlet.dataset.division import Split
+from parrotlet.dataset.encoded import DOCUMENTS_AT_ONCE, Encoded, Ranges
 from parrotlet.dataset.shuffle import generator
 
 NOTHING = -1  # the target of a position that is padding: nothing to predict there
@@ -29,7 +30,7 @@ class Batch:
     ``fresh``: (B,) bool, rows that begin from a new state; the others go on from the batch before.
     ``context``: (B, W) int64, for windows the ids before the inputs, the vocabulary's size where there is none;
     ``labels``: (B, K) or (B, T, K) int64, where documents have labels the number of each column's label;
-    ``padding``: how many of the targets only pad a document, though they are learned;
+    ``padding``: (B, T) bool, targets that only pad a document, though they are learned;
     ``usual``: how many targets a batch has on the average, where that is far from what some have.
     """
 
@@ -38,7 +39,7 @@ class Batch:
     fresh: npt.NDArray[np.bool_]
     context: npt.NDArray[np.int64] | None = None
     labels: npt.NDArray[np.int64] | None = None
-    padding: int = 0
+    padding: npt.NDArray[np.bool_] | None = None
     usual: float | None = None
 
 
@@ -74,9 +75,10 @@ class StreamBatches:
     def batch(self, epoch: int, index: int) -> Batch:
         part, place = divmod(index, FOUND_AT_ONCE)
         starts, sizes, fresh = (each[place] for each in self._places(epoch, part))  # (B,) each
-        inputs, targets = _cut_out(self._encoded, starts, sizes, self._window)
+        width = max(1, int(sizes.max()))
+        inputs, targets = _cut_out(self._encoded, starts, sizes, width)
         documents = np.searchsorted(self._encoded.starts, starts, side="right") - 1  # (B,)
-        labels = self._encoded.labels_at(documents, starts[:, None] + np.arange(self._window))
+        labels = self._encoded.labels_at(documents, starts[:, None] + np.arange(width))
         return Batch(inputs, targets, fresh, labels=labels)
 
     def _make_places(
@@ -201,14 +203,12 @@ class LineBatches:
         """Cut documents, about sorted by length, into groups of rows * window positions: (documents, longest)."""
         groups, begin = [], 0
         while begin < len(documents):
-            size, longest = MOST_ROWS, int(lengths[begin])
-            while True:  # a group that holds a longer document has room for fewer
-                fits = max(1, self._rows * self._window // min(self._window, longest))
-                if fits >= size:
-                    break
+            size, fits = 2 * MOST_ROWS, MOST_ROWS
+            while fits < size:  # a group that holds a longer document has room for fewer
                 size = fits
                 longest = int(lengths[begin : begin + size].max())
-            groups.append((documents[begin : begin + size], int(lengths[begin : begin + size].max())))
+                fits = max(1, self._rows * self._window // min(self._window, longest))
+            groups.append((documents[begin : begin + size], longest))
             begin += size
         return groups
 

@@ -1,4 +1,4 @@
-"""Documents and a tokenizer come in; a folder of memory-mapped id files, split into training and validation, goes out.
+"""Documents and a tokenizer come in; a folder of memory-mapped id files goes out.
 
 The ids of all documents stand one after the other in one flat file, each document led by ``<s>`` and the last one
 followed by ``<s>``: the target of every position is simply the id after it. Two more files hold where each document
@@ -17,8 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from parrotlet.corpus import Corpus, Document
-from parrotlet.dataset.shuffle import generator
+from parrotlet.corpus import Corpus, Document, plain
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.tokenizers import Tokenizer
 
@@ -29,8 +28,6 @@ DOCUMENTS_AT_ONCE = 65_536
 MOST_LABELS = 10_000  # of one column
 PARTS = 16  # into which documents are parted by their lengths
 POSITION = "position"  # the column of labels that tell where in its document a token stands
-EXCERPT_TRIES = 1000
-MOST_PIECES, LEAST_PIECE = 10, 1000  # of a long text that are held back, and the tokens of each
 
 
 class LabelNumbers:
@@ -46,6 +43,7 @@ class LabelNumbers:
 
     def of(self, labels: Mapping[str, str]) -> npt.NDArray[np.int32]:
         """The numbers of one document's labels, (K,); raises ParrotletError for too many, or for other columns."""
+        labels = {column: plain(label) for column, label in labels.items()}
         if self._numbers is None:
             self._numbers = {column: {} for column in labels}
         if labels.keys() != self._numbers.keys():
@@ -69,7 +67,7 @@ class Encoded:
     ``hashes``: (D,) uint64, a hash of each document's ids; ``characters``: code points of the normalised text;
     ``labels``: (D, K) int32, the number of each document's label in each of K columns, or None where there are none;
     ``label_names``: for each column its labels, by number. ``parts``: of each document, which the last of these columns
-    tells apart; 0: none does.
+    tells apart; 0: none does. ``empty``: documents of which the tokenizer left nothing, and which are not among them.
     """
 
     ids: IdArray
@@ -81,6 +79,7 @@ class Encoded:
     labels: npt.NDArray[np.int32] | None = None
     label_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     parts: int = 0
+    empty: int = 0
 
     def labels_at(self, documents: IdArray, places: IdArray) -> npt.NDArray[np.int64] | None:
         """The numbers of the labels of documents (B,) at places (B, T) of the id file, or None where there are none.
@@ -142,7 +141,7 @@ def encode_corpus(
     numbers = LabelNumbers(known_labels)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        tokens, characters = _write(corpus, tokenizer, folder, check, numbers)
+        tokens, characters, empty = _write(corpus, tokenizer, folder, check, numbers)
         facts = {
             "type": np.dtype(smallest_type(len(tokenizer))).name,
             "form": corpus.form,
@@ -150,6 +149,7 @@ def encode_corpus(
             "characters": characters,
             "labels": numbers.names,
             "parts": parts,
+            "empty": empty,
         }
         (folder / "encoded.json").write_text(json.dumps(facts), encoding="utf-8")
         if parts and POSITION in numbers.names:
@@ -168,10 +168,11 @@ def encode_corpus(
 
 def _write(
     corpus: Corpus, tokenizer: Tokenizer, folder: Path, check: Callable[[], None], numbers: LabelNumbers
-) -> tuple[int, int]:
-    """The files of ids, starts, hashes and labels; how many tokens, without any ``<s>``, and characters they hold."""
+) -> tuple[int, int, int]:
+    """The files of ids, starts, hashes and labels; how many tokens, without any ``<s>``, and characters they hold, and
+    how many documents hold none."""
     kind = smallest_type(len(tokenizer))
-    position = characters = documents = 0
+    position = characters = documents = empty = 0
     with (
         open(folder / "ids.bin", "wb") as ids_file,
         open(folder / "starts.bin", "wb") as starts_file,
@@ -180,22 +181,29 @@ def _write(
     ):
         for document in corpus.documents():
             digest = blake2b(digest_size=8)
-            starts_file.write(np.int64(position).tobytes())
-            ids_file.write(kind(tokenizer.stop).tobytes())
-            position += 1
+            start = position
             for ids, length in _encode_pieces(document, tokenizer, kind):
                 check()
+                if not len(ids):
+                    continue
+                if position == start:
+                    ids_file.write(kind(tokenizer.stop).tobytes())
+                    position += 1
                 data = ids.tobytes()
                 ids_file.write(data)
                 digest.update(data)
                 position += len(ids)
                 characters += length
+            if position == start:
+                empty += 1
+                continue
+            starts_file.write(np.int64(start).tobytes())
             hashes_file.write(digest.digest())
             labels_file.write(numbers.of(document.labels).tobytes())
             documents += 1
         starts_file.write(np.int64(position).tobytes())
         ids_file.write(kind(tokenizer.stop).tobytes())
-    return position - documents, characters
+    return position - documents, characters, empty
 
 
 def open_encoded(folder: Path) -> Encoded:
@@ -209,6 +217,7 @@ def open_encoded(folder: Path) -> Encoded:
         labels = np.memmap(folder / "labels.bin", dtype=np.int32, mode="r") if names else None
         parts = int(facts["parts"])
         form, stop, characters = facts["form"], int(facts["stop"]), int(facts["characters"])
+        empty = int(facts.get("empty", 0))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ParrotletError(f"the encoded text in {folder} is missing or damaged: {error}") from error
     fit = len(starts) == len(hashes) + 1 and starts[-1] == len(ids) - 1
@@ -217,7 +226,7 @@ def open_encoded(folder: Path) -> Encoded:
     table = None if labels is None else labels.reshape(len(hashes), len(names))  # (D, K)
     if parts:
         names[POSITION] = tuple(str(part + 1) for part in range(parts))
-    return Encoded(ids, starts, hashes, form, stop, characters, table, names, parts)
+    return Encoded(ids, starts, hashes, form, stop, characters, table, names, parts, empty)
 
 
 def remove_encoded(folder: Path) -> None:
@@ -230,75 +239,17 @@ def remove_encoded(folder: Path) -> None:
 def _encode_pieces(
     document: Document, tokenizer: Tokenizer, kind: type[np.unsignedinteger[Any]]
 ) -> Iterator[tuple[IdArray, int]]:
+    """The ids of each piece, and the characters of its normal form.
+
+    Where that loses the blank at which a long line was cut, the next piece is read with the last word before it.
+    """
+    before = ""
     for piece in document.pieces:
-        normal = tokenizer.normalise(piece)
-        yield tokenizer.encode(normal).astype(kind), len(normal)
-
-
-@dataclass(frozen=True)
-class Split:
-    """Which positions train and which validate.
-
-    Long text: ``train`` and ``validation`` are (n, 2) ranges of positions [start, stop), in order, none of them empty
-    and none across two documents (see :func:`split`). Short documents: those whose hash is below ``threshold``
-    validate, so that duplicates fall on one side; the ranges are empty and the batches ask :meth:`Split.validates`
-    shard by shard.
-    """
-
-    train: Ranges
-    validation: Ranges
-    threshold: np.uint64
-
-    def validates(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-        return hashes < self.threshold
-
-    def around(self, places: IdArray) -> Ranges:
-        """The training range that each position of a long text lies in, or one beside it if it is held back: (B, 2)."""
-        return self.train[np.maximum(np.searchsorted(self.train[:, 0], places, side="right") - 1, 0)]
-
-
-def split(encoded: Encoded, share: float) -> Split:
-    """Hold back ``share`` of the tokens to choose the best state by.
-
-    Of a long text pieces that are spread evenly over it: what follows a text is most like its end, so the end is there
-    to learn from. Where there is too little for two pieces, the end is held back.
-    """
-    empty = np.empty((0, 2), np.int64)
-    if encoded.form == "lines":
-        return Split(empty, empty, _threshold(encoded, share))
-    starts, lengths = np.asarray(encoded.starts), np.diff(encoded.starts)  # (D + 1,), (D,)
-    held = np.diff(np.floor(starts * share)).astype(np.int64)  # (D,), rounded over all documents
-    pieces = np.clip(held // LEAST_PIECE, 1, MOST_PIECES)  # (D,)
-    document = np.repeat(np.arange(len(held)), pieces)  # of each piece: (P,)
-    index = np.arange(len(document)) - np.repeat(np.cumsum(pieces) - pieces, pieces)  # within its document: (P,)
-    (first, length), (_, size) = (_part(total[document], index, pieces[document]) for total in (lengths, held))
-    room = length - size  # (P,), the rest of the part that the piece is taken from
-    begin = starts[document] + first + np.where(pieces[document] > 1, room // 2, room)
-    validation = np.stack([begin, begin + size], axis=1)  # (P, 2)
-    validation = validation[validation[:, 1] > begin]
-    borders = np.unique(np.concatenate([starts, validation.ravel()]))
-    ranges = np.stack([borders[:-1], borders[1:]], axis=1)
-    return Split(ranges[~np.isin(borders[:-1], validation[:, 0])], validation, np.uint64(0))
-
-
-def _part(totals: Ranges, index: Ranges, parts: Ranges) -> tuple[Ranges, Ranges]:
-    """Where part ``index`` of so many equal parts of each total begins, and how long it is: (P,) each."""
-    first = totals * index // parts
-    return first, totals * (index + 1) // parts - first
-
-
-def trained(encoded: Encoded, division: Split, places: IdArray, documents: IdArray) -> npt.NDArray[np.bool_]:
-    """Which of these positions, each in its document, are not held back: (B,)."""
-    if encoded.form == "lines":
-        return ~division.validates(encoded.hashes[documents])
-    start, stop = division.around(places).T  # (B,)
-    return np.asarray((start <= places) & (places < stop))
-
-
-def any_trained(encoded: Encoded, division: Split) -> bool:
-    """Whether any document is not held back."""
-    starts = range(0, encoded.documents, DOCUMENTS_AT_ONCE)
-    return any(not division.validates(encoded.hashes[start : start + DOCUMENTS_AT_ONCE]).all() for start in starts)
+        normal, known = tokenizer.normalise(before + piece), tokenizer.normalise(before)
+        ids = tokenizer.encode(normal)[len(tokenizer.encode(known)) if known else 0 :]
+        yield ids.astype(kind), len(normal) - len(known)
+        lost = piece[-1:] in (" ", "\t") and not normal.endswith(piece[-1])
+        before = f"{piece.split()[-1]} " if lost and not piece.isspace() else ""
 
 
 def longer_documents(encoded: Encoded, tokens: int) -> int:
@@ -307,42 +258,3 @@ def longer_documents(encoded: Encoded, tokens: int) -> int:
     for start in range(0, encoded.documents, DOCUMENTS_AT_ONCE):
         found += int((np.diff(encoded.starts[start : start + DOCUMENTS_AT_ONCE + 1]) - 1 > tokens).sum())
     return found
-
-
-def excerpt(encoded: Encoded, division: Split, length: int, seed: int, number: int) -> IdArray:
-    """At most ``length`` ids (T,) of one document, from a random place of what is trained on; ``<s>`` is not in it."""
-    random = generator(seed, number)
-    places = random.integers(0, encoded.tokens, EXCERPT_TRIES)
-    documents = np.searchsorted(encoded.starts, places, side="right") - 1
-    firsts = (encoded.starts[documents] if encoded.form == "lines" else division.around(places)[:, 0]) + 1
-    found = np.flatnonzero(trained(encoded, division, places, documents) & (places >= firsts))
-    if not len(found):
-        return encoded.ids[:0]
-    first, last = int(firsts[found[0]]), int(places[found[0]])
-    return encoded.ids[max(first, last - length + 1) : last + 1]
-
-
-def held_back(encoded: Encoded, division: Split) -> Iterator[IdArray]:
-    """The ids that validation predicts, range by range or document by document, each without its ``<s>``."""
-    for start, stop in division.validation:
-        yield encoded.ids[start + 1 : stop + 1]
-    if encoded.form == "lines":
-        for document in np.flatnonzero(division.validates(encoded.hashes)):
-            yield encoded.ids[encoded.starts[document] + 1 : encoded.starts[document + 1]]
-
-
-def _threshold(encoded: Encoded, share: float) -> np.uint64:
-    """Hashes below it validate. At least one distinct document does and one does not, where there are two."""
-    if share == 0 or encoded.documents < 2:
-        return np.uint64(0)
-    threshold = np.uint64(share * 2.0**64)
-    lowest = min(_extreme(encoded.hashes, np.min))
-    highest = max(_extreme(encoded.hashes, np.max))
-    if lowest == highest:  # one document, repeated
-        return np.uint64(0)
-    return min(max(threshold, lowest + np.uint64(1)), highest)
-
-
-def _extreme(hashes: npt.NDArray[np.uint64], pick: Any) -> Iterator[np.uint64]:
-    for start in range(0, len(hashes), DOCUMENTS_AT_ONCE):
-        yield pick(hashes[start : start + DOCUMENTS_AT_ONCE])

@@ -1,7 +1,8 @@
 """A split corpus and a run's settings come in; the batches that the run learns from go out."""
 
 from parrotlet.dataset.batches import Batches, LineBatches, StreamBatches
-from parrotlet.dataset.encoded import Encoded, Split
+from parrotlet.dataset.division import Split
+from parrotlet.dataset.encoded import Encoded
 from parrotlet.dataset.windows import SequenceBatches, WindowBatches
 from parrotlet.errors import UsageError
 from parrotlet.settings import Settings

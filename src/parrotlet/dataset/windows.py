@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from parrotlet.dataset.batches import Batch
-from parrotlet.dataset.encoded import Encoded, Split, any_trained, trained
+from parrotlet.dataset.division import Split, any_trained, trained
+from parrotlet.dataset.encoded import Encoded
 from parrotlet.dataset.shuffle import Shuffled, generator
 
 IdArray = npt.NDArray[np.int64]
@@ -116,9 +117,9 @@ class SequenceBatches:
         ids = np.where(inside, self._encoded.ids[np.minimum(places, ends[:, None])], self._encoded.stop).astype(
             np.int64
         )
-        padding = int(np.maximum(places[:, -1] - ends, 0).sum())
         labels = self._encoded.labels_at(documents, places[:, :-1])
-        return Batch(ids[:, :-1], ids[:, 1:], np.ones(len(documents), np.bool_), labels=labels, padding=padding)
+        fresh = np.ones(len(documents), np.bool_)
+        return Batch(ids[:, :-1], ids[:, 1:], fresh, labels=labels, padding=~inside[:, 1:])
 
     def _make_order(self, epoch: int) -> Shuffled:
         return Shuffled(self._documents, generator(self._seed, epoch))

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from parrotlet.bundle import Bundle, load_bundle
-from parrotlet.corpus import Sources
+from parrotlet.corpus import Corpus, Sources
 from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.learning.checkpoint import RunFolder
 from parrotlet.learning.events import Done, Event, Note
@@ -94,6 +94,7 @@ def training(
     resolved = parse_settings(layers)
     target = _checked_output(output)
     bundle = _begun_from(start_from)
+    origin = {"source": _called(sources), "start_from": _called(start_from)}
 
     def events(run: Run) -> Iterator[Event]:
         threads = torch.get_num_threads()
@@ -110,7 +111,7 @@ def training(
                     yield Done("nothing to do", 0, 0.0, 0.0, None, str(target), advice)
                     run.bundle = load_bundle(target)
                     return
-                yield from map(Note, _taken_up(prepared, layers))
+                yield from map(Note, _taken_up(prepared, layers, origin))
             else:
                 if resume:
                     yield Note("nothing to resume: starting from the beginning")
@@ -122,7 +123,7 @@ def training(
                     raise UsageError("no source given: name a file, a folder or a corpus (see `parrotlet corpora`)")
                 if left_out:
                     yield Note(f"{' and '.join(left_out)} are the model's: of the recipe only the rest is taken")
-                prepared = prepare(sources, resolved, folder, bundle, began, run.raise_if_stopped)
+                prepared = prepare(sources, resolved, folder, bundle, began, run.raise_if_stopped, origin)
                 yield from (Note(note) for note in prepared.notes)
             loop = Loop(prepared, folder, target, began)
             yield from loop.events(lambda: run.stopping)
@@ -152,9 +153,21 @@ def stopped_by_signals(run: Run) -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not set from Python
 
 
-def _taken_up(prepared: Prepared, layers: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _called(given: Sources | Model) -> str:
+    """By what name a run is told from another one of the same output: wherever they lie, files are called the same."""
+    if given is None or isinstance(given, str | os.PathLike):
+        return "" if given is None else Path(given).name
+    if isinstance(given, Bundle | Writer):
+        return "a model"
+    return given.name if isinstance(given, Corpus) else ", ".join(map(_called, given))
+
+
+def _taken_up(prepared: Prepared, layers: Mapping[str, Mapping[str, Any]], given: Mapping[str, str]) -> Iterator[str]:
     """Notes on a run that goes on; one of minutes takes the threads that serve it now."""
     yield f"going on with {prepared.trained_on} from step {prepared.progress.step}"
+    for what, name in prepared.origin.items():
+        if given[what] and given[what] != name:
+            yield f"{what} = {given[what]!r} is ignored: the run began with {name or 'none'!r}"
     yield from _ignored(layers, prepared.settings)
     training = prepared.settings.training
     if training.minutes and training.device == "cpu" and (remark := settle_threads()):
@@ -188,6 +201,8 @@ def _checked_output(output: str | os.PathLike[str] | None) -> Path | None:
     path = Path(output)
     if path.suffix != ".safetensors":
         raise UsageError(f"output = {str(path)!r} must end in .safetensors: try {path.stem + '.safetensors'!r}")
+    if path.exists() and not path.is_file():
+        raise ParrotletError(f"output = {str(path)!r} is there already and is no file: give another name")
     if not path.parent.is_dir():
         raise ParrotletError(f"the output folder {str(path.parent)!r} does not exist: make it first")
     if not os.access(path.parent, os.W_OK):

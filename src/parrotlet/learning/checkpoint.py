@@ -5,8 +5,11 @@ It is never needed to write text. The folder ``MODEL.run`` holds ``run.json`` (w
 that a kill at any moment leaves the one before.
 """
 
+import contextlib
 import json
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from parrotlet.dataset import remove_encoded
 from parrotlet.errors import ParrotletError
 
 Arrays = dict[str, npt.NDArray[Any]]
+NEW = "new"  # what a run writes while it begins, in a folder that may hold an earlier one
 
 
 @dataclass
@@ -93,17 +97,32 @@ class RunFolder:
         """Whether it holds a run that could go on."""
         return self.exists and (self.folder / "ids.bin").is_file()
 
-    def clear(self) -> None:
-        """Begin anew: what an earlier run left is removed, before anything of the new one can be mixed with it."""
-        try:
+    @contextlib.contextmanager
+    def begun(self) -> Iterator[Path]:
+        """A folder for what a new run encodes. What an earlier run left goes when that is done, and not before."""
+        place = self.folder / NEW
+        with self._told_where():
             self.folder.mkdir(parents=True, exist_ok=True)
             self.hold()
-            remove_encoded(self.folder)  # not written over: a run of this process may still have it mapped
-            for name in ("checkpoint.safetensors", "run.json", "metrics.jsonl"):
-                (self.folder / name).unlink(missing_ok=True)
+            self._sweep()
+            place.mkdir()
+        try:
+            yield place
+            with self._told_where():
+                remove_encoded(self.folder)  # not written over: a run of this process may still have it mapped
+                for name in ("checkpoint.safetensors", "run.json", "metrics.jsonl"):
+                    (self.folder / name).unlink(missing_ok=True)
+                for each in place.iterdir():
+                    os.replace(each, self.folder / each.name)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _told_where(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise ParrotletError(f"cannot write {self.folder}: {error.strerror or error}") from error
-        self._sweep()
 
     def create(self, facts: Mapping[str, Any]) -> None:
         """Write what the run is; ``facts`` are what :meth:`facts` gives back."""
@@ -159,6 +178,7 @@ class RunFolder:
         """Remove half-written files of a run that was killed."""
         for leftover in self.folder.glob(".*.part"):
             leftover.unlink(missing_ok=True)
+        shutil.rmtree(self.folder / NEW, ignore_errors=True)
 
     def _cut_metrics(self, size: int) -> None:
         """Drop what was written after the checkpoint: the resumed run writes it again."""

@@ -73,14 +73,17 @@ class Learner:
         self.network.random.manual_seed((self.settings.seed * 1_000_003 + step) % 2**63)
         if not len(batch.inputs):  # every document of it was held back
             return
-        tokens = int(np.count_nonzero(batch.targets != NOTHING))
-        if not tokens:
+        tokens = learned = int(np.count_nonzero(batch.targets != NOTHING))
+        if not learned:
             return
         if (at_once := self._nats_at_once(batch)) is not None:
             wanted = nats = at_once
         else:
             nats, _, features, self.state = self._read(batch, self.state)
             wanted = nats if self.labelled is None else self._with_labels(self.labelled, nats, features, batch)
+            if batch.padding is not None:
+                tokens -= int(np.count_nonzero(batch.padding))
+                nats = self._without_padding(features.detach(), batch.targets, batch.padding)
         for parameter in self.parameters:
             parameter.grad = None
         # The sum is propagated and divided afterwards: half-precision gradients of a mean could vanish. What is usual
@@ -88,13 +91,13 @@ class Learner:
         wanted.backward()  # type: ignore[no-untyped-call]
         for parameter in self.parameters:
             if parameter.grad is not None:
-                parameter.grad /= batch.usual or tokens
+                parameter.grad /= batch.usual or learned
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.parameters, self.settings.clip)
         self.optimizer.step(learning_rate)
         self.loss_sum += nats.detach()
-        self.loss_tokens += tokens - batch.padding
-        self.tokens_read += tokens - batch.padding
+        self.loss_tokens += tokens
+        self.tokens_read += tokens
 
     @torch.no_grad()
     def measure(self, batches: Batches) -> tuple[float, int]:
@@ -177,6 +180,15 @@ class Learner:
             features, after = self.network.read(inputs, state, self._labels_of(batch))  # (B, T, F)
         nats = summed_cross_entropy(features.flatten(0, 1), self.network.output, targets.flatten(), self.precision)
         return nats, tokens, features, after.detach()
+
+    @torch.no_grad()
+    def _without_padding(
+        self, features: Tensor, targets: npt.NDArray[np.int64], padding: npt.NDArray[np.bool_]
+    ) -> Tensor:
+        """Nats of the targets that do not only pad a document; ``features`` (B, T, F) entered the last layer."""
+        kept = torch.from_numpy(~padding.ravel()).to(self.device)
+        wanted = torch.from_numpy(targets).to(self.device).flatten()[kept]
+        return summed_cross_entropy(features.flatten(0, 1)[kept], self.network.output, wanted, self.precision)
 
     def _nats_at_once(self, batch: Batch) -> Tensor | None:
         """Nats in all, where the network has a shorter way to them; no state is carried on there."""

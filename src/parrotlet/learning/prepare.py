@@ -5,15 +5,13 @@ A run starts anew, from a model (fine-tuning) or from its own folder (resuming).
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from parrotlet.bundle import Bundle, Labels
+from parrotlet.bundle import Bundle, Labels, check_header
 from parrotlet.corpus import Corpus, Sources, as_read, from_texts
 from parrotlet.dataset import (
     POSITION,
@@ -27,14 +25,14 @@ from parrotlet.dataset import (
     split,
 )
 from parrotlet.errors import ParrotletError, UsageError
-from parrotlet.importers.weights import NEVER
 from parrotlet.learning.checkpoint import Arrays, Progress, RunFolder
 from parrotlet.learning.learner import choose_device, choose_precision
 from parrotlet.learning.machine import settle_threads
 from parrotlet.learning.plan import plan, sensible_minutes
 from parrotlet.learning.remarks import without_effect
+from parrotlet.learning.starting import grow, start_at_frequencies
 from parrotlet.networks import Network, build_network
-from parrotlet.runtime.shapes import ENTERED, expected_shapes, label_table, state_shape
+from parrotlet.runtime.shapes import expected_shapes, state_shape
 from parrotlet.settings import (
     NetworkSettings,
     Section,
@@ -46,10 +44,8 @@ from parrotlet.settings import (
 from parrotlet.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 from parrotlet.writer import Writer
 
-# How much of a long text is looked at to find its symbols' frequencies: enough for a starting point.
-FREQUENCY_SAMPLE = 4_000_000
-FREQUENCY_BLOCKS = 64
 KNOWN_BY = 2000  # tokens of a text by which it is seen whether a model knows its like
+NO_ORIGIN: Mapping[str, str] = {}
 
 
 @dataclass
@@ -69,6 +65,7 @@ class Prepared:
     weights: Arrays | None = None  # to begin with, where they are not the network's own
     best: Arrays | None = None
     resumable: Arrays | None = None
+    origin: Mapping[str, str] = field(default_factory=dict)  # what its sources and the model it began from were called
 
 
 def prepare(
@@ -78,13 +75,17 @@ def prepare(
     start_from: Bundle | None,
     began: float,
     check: Callable[[], None] = lambda: None,
+    origin: Mapping[str, str] = NO_ORIGIN,
 ) -> Prepared:
     """Read the corpus, make or take over a tokenizer, encode, decide what was left open, build the network.
 
     ``began`` is the ``time.perf_counter()`` from which minutes are counted; ``check`` is called at each piece of the
-    text and may raise, to end it early.
+    text and may raise, to end it early; ``origin``: what to call the sources and the model that it begins from.
     """
     asked = settings
+    if asked.network.label_counts:
+        counts = asked.network.label_counts
+        raise UsageError(f"network.label_counts = {counts!r} follows from the labels of the texts: see corpus.labels")
     if start_from is not None:
         settings = _with_model(settings, start_from.settings)
     corpus, read_by = as_read(sources, settings.corpus, asked.corpus)
@@ -93,28 +94,47 @@ def prepare(
     known = start_from.labels if start_from is not None else {}
     parts = _parts(settings, labels, known)  # before anything of an earlier run is touched
     tokenizer = _tokenizer(corpus, settings, start_from, check)
-    folder.clear()
     columns = {column: names for column, names in known.items() if column != POSITION}
-    encoded = encode_corpus(corpus, tokenizer, folder.folder, check, columns if labels else None, parts)
+    with folder.begun() as place:
+        encode_corpus(corpus, tokenizer, place, check, columns if labels else None, parts)
+    encoded = open_encoded(folder.folder)
+    try:
+        prepared = _decided(asked, settings, corpus, encoded, tokenizer, start_from, began)
+        folder.create({**_facts(prepared), "origin": dict(origin)})
+    except BaseException:
+        remove_encoded(folder.folder)  # nothing could go on from it
+        raise
+    return prepared
+
+
+def _decided(
+    asked: Settings,
+    settings: Settings,
+    corpus: Corpus,
+    encoded: Encoded,
+    tokenizer: Tokenizer,
+    start_from: Bundle | None,
+    began: float,
+) -> Prepared:
+    """The run over an encoded corpus: every setting that was left open, the network, and what is told of them."""
+    known = start_from.labels if start_from is not None else {}
     if encoded.label_names and not settings.network.attention:
         known = encoded.label_names
     counts = tuple(len(names) for names in known.values())
     settings = settings.model_copy(update={"network": settings.network.model_copy(update={"label_counts": counts})})
-    notes = [*corpus.notes]  # after a whole pass, which counts what had to be left out
-    window = settings.training.window
-    if settings.training.sequences and (cut := longer_documents(encoded, window)):
-        notes.append(
-            f"{cut:,} of {encoded.documents:,} documents are longer than training.window = {window}: "
-            "what lies behind it is not learned"
-        )
+    notes = _remarks(settings, corpus, encoded, tokenizer)
     if start_from is not None:
-        origin = () if start_from.card.steps else start_from.card.notes[:1]  # of a model that was taken over
-        notes = [*origin, *notes, *_growth(start_from.tokenizer, tokenizer)]
+        taken_over = () if start_from.card.steps else start_from.card.notes[:1]
+        notes = [*taken_over, *notes, *_growth(start_from.tokenizer, tokenizer)]
+        if tokenizer.level == "bpe" and (size := asked.tokenizer.size) not in (None, len(tokenizer)):
+            why = f"the model has {len(tokenizer)} tokens, and merges are not added to"
+            notes.append(f"tokenizer.size = {size} changes nothing: {why}")
     settings = _resolved(settings, corpus.form, encoded, notes)
     minutes = settings.training.minutes
     left = max(1.0, minutes * 60 - (time.perf_counter() - began)) if minutes else None
     settings = plan(settings, encoded.tokens, len(tokenizer), left, _known(start_from, tokenizer, encoded))
     notes += without_effect(asked, settings)
+    check_header(settings, tokenizer, known)
     network = build_network(settings.network, len(tokenizer), settings.training.seed)
     division = split(encoded, settings.training.validation)
     prepared = Prepared(settings, tokenizer, encoded, division, network, corpus.name, notes, Progress(), known)
@@ -122,16 +142,34 @@ def prepare(
         prepared.fine_tunes = True
         prepared.weights = grow(start_from, tokenizer, settings.training.seed, counts)
     else:
-        _start_at_frequencies(network, encoded)
-    facts = {
-        "settings": settings.model_dump(mode="json"),
-        "tokenizer": tokenizer.to_json(),
-        "trained_on": corpus.name,
-        "notes": notes,
-        "labels": {column: list(names) for column, names in known.items()},
-    }
-    folder.create(facts)
+        start_at_frequencies(network, encoded)
     return prepared
+
+
+def _facts(run: Prepared) -> dict[str, Any]:
+    """What ``run.json`` holds: all of a run that neither its arrays nor its encoded text hold."""
+    return {
+        "settings": run.settings.model_dump(mode="json"),
+        "tokenizer": run.tokenizer.to_json(),
+        "trained_on": run.trained_on,
+        "notes": run.notes,
+        "labels": {column: list(names) for column, names in run.labels.items()},
+    }
+
+
+def _remarks(settings: Settings, corpus: Corpus, encoded: Encoded, tokenizer: Tokenizer) -> list[str]:
+    """What is told of the text, after a whole pass over it."""
+    notes = [*corpus.notes]
+    if encoded.empty:
+        documents = "1 document is" if encoded.empty == 1 else f"{encoded.empty:,} documents are"
+        notes.append(f"{documents} left out: nothing is left of them by tokenizer.level = {tokenizer.level!r}")
+    window = settings.training.window
+    if settings.training.sequences and (cut := longer_documents(encoded, window)):
+        notes.append(
+            f"{cut:,} of {encoded.documents:,} documents are longer than training.window = {window}: "
+            "what lies behind it is not learned"
+        )
+    return notes
 
 
 def take_up(folder: RunFolder) -> Prepared | None:
@@ -142,6 +180,7 @@ def take_up(folder: RunFolder) -> Prepared | None:
         tokenizer = load_tokenizer(facts["tokenizer"])
         trained_on, notes = str(facts["trained_on"]), [str(note) for note in facts["notes"]]
         labels = {str(column): tuple(map(str, names)) for column, names in facts["labels"].items()}
+        origin = {str(what): str(name) for what, name in facts.get("origin", {}).items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise ParrotletError(f"{folder.folder / 'run.json'} is damaged, so this run cannot go on: {error}") from error
     progress, weights, best, resumable = folder.load()
@@ -165,6 +204,7 @@ def take_up(folder: RunFolder) -> Prepared | None:
         weights=weights,
         best=best or None,
         resumable=resumable,
+        origin=origin,
     )
 
 
@@ -280,56 +320,3 @@ def _resolved(settings: Settings, form: str, encoded: Encoded, notes: list[str])
         notes.append(remark)
     corpus = settings.corpus.model_copy(update={"form": form})
     return settings.model_copy(update={"corpus": corpus, "training": training})
-
-
-def _start_at_frequencies(network: Network, encoded: Encoded) -> None:
-    """Let the output biases begin at the log frequencies, which saves the first steps from learning them."""
-    bias = network.output.bias.data
-    counts = np.full(len(bias), 0.01)
-    places = np.linspace(0, len(encoded.ids), FREQUENCY_BLOCKS + 1).astype(np.int64)
-    for start, stop in pairwise(places):  # blocks, so that little of a large file is touched
-        block = encoded.ids[start : min(stop, start + FREQUENCY_SAMPLE // FREQUENCY_BLOCKS)]
-        counts += np.bincount(block.astype(np.int64), minlength=len(bias))
-    bias.copy_(bias.new_tensor(np.log(counts / counts.sum())))
-
-
-def grow(bundle: Bundle, tokenizer: Tokenizer, seed: int, labels: Sequence[int] = ()) -> dict[str, npt.NDArray[Any]]:
-    """The weights of ``bundle`` with room for the ids that ``tokenizer`` has more: what was learned stays as it is.
-
-    So with ``labels``, how many of them there are now in each column: new ones begin like no label, the last row.
-    New embeddings are drawn like the learned ones are spread, new output rows are zero with a bias below the learned
-    ones: a symbol that never occurred is not to be written before it is learned.
-    """
-    before, after = len(bundle.tokenizer), len(tokenizer)
-    weights = {name: array.copy() for name, array in bundle.weights.items()}
-    bias = weights["output.bias"]
-    absent = bias <= NEVER / 2  # of tokens that an imported model did not have: they begin like new ones
-    lowest = float(bias[~absent].min(initial=0.0))
-    unseen = min(lowest, max(lowest - 4, -10))
-    bias[absent] = unseen
-    for column, count in enumerate(labels):
-        name = label_table(column)
-        table = weights.get(name, np.zeros((1, bundle.settings.network.embedding), np.float32))
-        weights[name] = np.concatenate([table, np.repeat(table[-1:], count + 1 - len(table), axis=0)])
-    if before == after:
-        return weights
-    random = np.random.default_rng(seed)
-    network = bundle.settings.network.model_copy(update={"label_counts": tuple(labels)})
-    for name, shape in expected_shapes(network, after).items():
-        old = weights[name]
-        if old.shape == shape:
-            continue
-        new = np.zeros(shape, np.float32)
-        if name.endswith("bias"):
-            new[:] = unseen
-        elif name != "output.weight":  # an embedding or one-hot input weights
-            new[:] = random.normal(0.0, float(old.std()), shape)
-        new[tuple(slice(size) for size in old.shape)] = old
-        weights[name] = new
-    if bundle.settings.network.padded:  # the padding's row is the last one, wherever that is
-        table = weights["embedding.weight"]
-        table[[before, after]] = np.stack([table[after], bundle.weights["embedding.weight"][before]])
-    if bundle.settings.network.input == "number":  # the id is divided by the size of the vocabulary, which grew
-        for name in weights.keys() & ENTERED:
-            weights[name] *= after / before
-    return weights

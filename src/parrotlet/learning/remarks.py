@@ -22,15 +22,27 @@ def without_effect(asked: Settings, settings: Settings) -> Iterator[str]:
     given = {f"{section}.{name}" for section in SECTIONS for name in getattr(asked, section).model_fields_set}
     stack = network.kind == "stack"
     unused = f"training.optimizer = {training.optimizer!r} has none"
+    layers = len(network.stack) or network.layers
+    dropped = (network.dropout_input, network.dropout_between, network.dropout_output)
+    nothing_held = (not training.validation, "nothing is held back (training.validation = 0)")
     not_step = (training.schedule != "step", f"training.schedule = {training.schedule!r} has no stages")
     reasons = {
         "training.window": (network.context is not None, f"windows are as long as network.context = {network.context}"),
         "network.hidden": (stack, "network.stack says the units of each layer"),
         "network.layers": (stack, "network.stack lists the layers"),
         "network.kernel": (network.kind != "convolution", f"network.kind = {network.kind!r} has none"),
-        "network.residual": (network.kind == "convolution", "a convolution always adds what entered it"),
+        "network.residual": (
+            network.kind == "convolution" or layers == 1,
+            "there is one layer" if layers == 1 else "a convolution always adds what entered it",
+        ),
+        "network.dropout_each_step": (not any(dropped), "nothing is dropped"),
         "network.embedding": (network.input != "learned", f"network.input = {network.input!r} has none"),
-        "network.dropout_between": ((len(network.stack) or network.layers) == 1, "there is one layer"),
+        "network.dropout_between": (layers == 1, "there is one layer"),
+        "corpus.header": (settings.corpus.form == "text", "one long text has no columns"),
+        "training.patience": nothing_held,
+        "training.calibrate": (network.tied, "with network.tied the logits are not scaled")
+        if network.tied
+        else nothing_held,
         "training.sample_from_text": (bool(training.sample_prompt), "training.sample_prompt is given"),
         "training.momentum": (training.optimizer not in ("sgd", "rmsprop"), unused),
         "training.beta2": (training.optimizer == "sgd", unused),

@@ -219,17 +219,23 @@ class Loop:
         elif self.settings.keep == "better":
             return None
         nats = figure * math.log(2) * self._characters_per_token
-        place = f"{self._epoch():05.2f}" if self.settings.epochs else f"{progress.step:06}"
+        place = f"{self._epoch():05.2f}" if self._named_by_epoch else f"{progress.step:06}"
         path = self.output.with_name(f"{self.output.stem}-{place}-{nats:.4f}{self.output.suffix}")
         self.folder.check()
         self._make_bundle(weights).save(path)
         return path
 
+    @property
+    def _named_by_epoch(self) -> bool:
+        """Whether files of their own are named so: two digits tell fifty evaluations of an epoch apart."""
+        return (self.settings.evaluations or 0) <= 50 * (self.settings.epochs or 0)
+
     def _close(self, reason: str) -> Iterator[Event]:
         """Leave the best model in the file and the run in a state that can go on, or is finished."""
         progress = self.progress
-        if self._best is None and progress.step and reason != "not finite":  # stopped before the first evaluation
-            self._best = self._learner.weights()
+        unjudged = self._validation is None or not progress.evaluations  # then what was learned last is the best
+        if unjudged and progress.step and reason != "not finite" and sound(weights := self._learner.weights()):
+            self._best = weights
         if self._best is not None:
             if reason in ("finished", "early") and self.settings.calibrate and not self.run.settings.network.tied:
                 self._calibrate()
@@ -324,12 +330,16 @@ class Loop:
 
     def _warnings(self) -> Iterator[Note]:
         if self._training.length(0) == 0:
-            raise ParrotletError(f"{self.run.trained_on} leaves nothing to train on after validation is held back")
+            why = "" if self._validation is None else " after validation is held back"
+            if self.run.settings.network.context:
+                context, stride = self.run.settings.network.context, self.settings.stride
+                why += f": network.context = {context} and training.stride = {stride} want a longer text"
+            raise ParrotletError(f"{self.run.trained_on} leaves nothing to train on{why}")
         if self._validation is None:
             yield Note("nothing is held back for validation, so the file holds the last state, not the best")
         if self.output and self.settings.keep != "best":
             which = "every evaluation" if self.settings.keep == "every" else "every evaluation that is better"
-            place = "EPOCH" if self.settings.epochs else "STEP"
+            place = "EPOCH" if self._named_by_epoch else "STEP"
             yield Note(f"{which} leaves a file {self.output.stem}-{place}-LOSS.safetensors, the loss in nats per token")
         if self.settings.minutes and self.progress.extra:
             yield Note(f"reading the text took most of the time: the run ends after {self._budget / 60:.1f} minutes")

@@ -224,7 +224,15 @@ def assign(data: dict[str, Any], assignment: str) -> None:
         value = tomllib.loads(f"value = {text.strip()}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
+    if _is_text(section, name) and not text.strip().startswith(('"', "'")):  # a column called 1, a prompt's last blank
+        value = text if path == path.rstrip() else text.strip()
     data.setdefault(section, {})[name] = value
+
+
+def _is_text(section: str, name: str) -> bool:
+    """Whether a setting takes a text, and nothing else."""
+    field = SECTIONS[section].model_fields.get(name)
+    return field is not None and set(get_args(field.annotation) or (field.annotation,)) <= {str, type(None)}
 
 
 def merge(*layers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

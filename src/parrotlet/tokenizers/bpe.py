@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from parrotlet.errors import ParrotletError
+from parrotlet.errors import ParrotletError, UsageError
 from parrotlet.settings import TokenizerSettings
 from parrotlet.tokenizers.byte import BYTES, NEVER, STOP, shown
 from parrotlet.tokenizers.clusters import pattern
@@ -118,13 +118,16 @@ class BpeTokenizer(Tokenizer):
     @classmethod
     def train(cls, texts: Iterable[str], settings: TokenizerSettings) -> Self:
         """Learns merges until the vocabulary has ``settings.size`` tokens (2000), <s> and the bytes among them."""
+        size, least = settings.size or DEFAULT_SIZE, len(BYTES) + 1
+        if size < least:
+            raise UsageError(f"tokenizer.size = {size} is too small for tokenizer.level = 'bpe': {least} at least")
         library = _library()
         split = library.pre_tokenizers.Split(library.Regex(WORDS), "isolated")
         to_bytes = library.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         learner = library.Tokenizer(library.models.BPE())
         learner.pre_tokenizer = library.pre_tokenizers.Sequence([split, to_bytes])
         trainer = library.trainers.BpeTrainer(
-            vocab_size=max((settings.size or DEFAULT_SIZE) - 1, len(BYTES)),
+            vocab_size=size - 1,
             min_frequency=settings.min_count or 2,
             show_progress=False,
             special_tokens=[],
