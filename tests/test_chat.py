@@ -102,10 +102,48 @@ def test_yaml_conversations(tmp_path):
         ("a: [", "not sound YAML"),
         ("a: b", "no list of conversations"),
         ("a: &x [b]\nconversations: [*x, *x]", "YAML aliases"),
-        ("!!python/object:os.system {}", "not sound YAML"),
+        ("!!python/object:os.system {}", "no list of conversations"),  # tags say nothing
     ]:
         with pytest.raises(ParrotletError, match=message):
             conversations(tmp_path / "bad.yml", wrong)
+
+
+def test_what_people_said_in_yaml_stays_what_they_said(tmp_path):
+    pytest.importorskip("yaml")
+    text = "- - Are you a robot?\n  - Yes\n- - When?\n  - 12:30\n- - What?\n  - null\n- - Price?\n  - 3.10\n- {}\n"
+    found, corpus = conversations(tmp_path / "talk.yml", text)
+    assert [each.split("< ")[1] for each in found] == ["Yes", "12:30", "null", "3.10"]
+    assert any("1 record without a conversation left out" in note for note in corpus.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wanted"),
+    [
+        ("t.txt", "A: how are you?\nB: good.\nA: oh nice.\n", ["A: how are you?\nB: good.\nA: oh nice."]),
+        ("t.txt", "Q: how are you?\nA: good.\nQ: oh nice.\n", ["> how are you?\n< good.\n> oh nice."]),
+        ("t.txt", "BOT: Hello.\nANN: Hi.\nBOT: Well?\n", ["BOT: Hello.\nANN: Hi.\nBOT: Well?"]),
+        ("t.json", '[["Hi", "", "How are you?", "Fine"]]', ["> hi\n> how are you?\n< Fine"]),
+        ("t.json", '[["Hi", null, "How are you?", "Fine"]]', ["> hi\n> how are you?\n< Fine"]),
+        (
+            "t.json",
+            '[{"instruction": "Translate", "input": "good", "output": "bon"}, {"instruction": "Sing", "output": "La"}]',
+            ["> translate good\n< bon", "> sing\n< La"],
+        ),
+        (
+            "t.csv",
+            "instruction,input,output\n" + "Translate this,good day,bon jour\n" * 2 + "Sing a song,,la la la\n",
+            ["> translate this good day\n< bon jour"] * 2 + ["> sing a song\n< la la la"],
+        ),
+        (
+            "t.txt",
+            "12/03/2021, 10:00 - Bob: hello you\n12/03/2021, 10:01 - Ann: hi, at 9:30?\n12/03/2021, 10:02 - Bob: yes\n",
+            ["Bob: hello you\nAnn: hi, at 9:30?\nBob: yes"],
+        ),
+        ("t.txt", "[10:05] Ann: hi\n[10:06] Bob: ho\n[10:07] Ann: hm\n", ["Ann: hi\nBob: ho\nAnn: hm"]),
+    ],
+)
+def test_no_speaker_and_nothing_that_was_said_is_lost(tmp_path, name, text, wanted):
+    assert conversations(tmp_path / name, text)[0] == wanted
 
 
 def test_what_holds_no_conversations_is_told(tmp_path):
@@ -133,6 +171,17 @@ def test_the_network_itself_learns_to_answer_however_a_question_is_typed(model):
         for typed in (question, question.upper(), f"  {question.lower()} "):
             assert Chat(writer).say(typed, temperature=0) == answer
     assert Chat(writer).say("Is there life on Mars?", temperature=0.3, seed=1)
+
+
+def test_whatever_ends_a_reply_it_ends_with_its_line(model):
+    from parrotlet import load
+
+    question, answer = next(iter(PAIRS.items()))
+    for stop in ("§", ["§", "%"], ()):
+        assert Chat(load(model)).say(question, temperature=0, stop=stop) == answer
+    assert (
+        Chat(load(model)).say(question, temperature=0, stop=[answer[2]]) == answer[: answer.index(answer[2])].rstrip()
+    )
 
 
 def test_the_talk_is_remembered_and_forgotten(model):

@@ -72,6 +72,17 @@ def test_the_sentence_is_computed_from_the_histories() -> None:
     assert [compare(model(FAST), model(SLOW)).gains[0].better] == ["A"]  # whichever stands first
 
 
+def test_a_figure_that_was_reached_is_one_of_the_curve() -> None:
+    """Calibration may leave a model better than any of its evaluations, which the other one need not have reached."""
+    (gain,) = compare(model(SLOW, validation_bits_per_character=2.31), model(FAST)).gains
+    assert (gain.worse_bits, gain.worse_lowest, gain.seconds) == (2.31, 2.5, 12)
+    assert "A's best figure (2.500 bits per character) by 12 s" in gain.sentence and "0.020 bits" in gain.sentence
+
+
+def test_prompts_are_looked_at_one_by_one() -> None:
+    assert compare(model(SLOW), model(FAST), prompts=["the", "hello"]).models[0].unknown == ()
+
+
 def test_a_better_model_may_be_the_slower_one_or_no_better() -> None:
     slower = compare(model([(2, 2.5)]), model([(300, 2.6), (900, 2.2)])).gains[0]
     assert slower.sentence.endswith("by 15.0 min, 450.0 times the 2 s that A needed, and ends 0.300 bits lower")

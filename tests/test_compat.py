@@ -127,6 +127,14 @@ def test_the_readme_example_of_interactive_mode(monkeypatch, capsys):
     assert next(typed, None) is None
 
 
+def test_what_a_model_does_not_know_is_told_in_interactive_mode(monkeypatch, capsys):
+    typed = iter(["o", "caze", "s"])
+    monkeypatch.setattr("builtins.input", lambda prompt: next(typed))
+    scripted(lambda ids: {"a": 0.4, "b": 0.3}).generate(np.int64(1), interactive=True, top_n=np.int64(2))
+    out, _ = capsys.readouterr()
+    assert "The model does not know 'z': left out." in out and "Progress: cae\n" in out
+
+
 # What its notebooks show.
 
 

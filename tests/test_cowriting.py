@@ -204,6 +204,16 @@ def test_lines_work_in_a_pipe(model, tmp_path):
     assert kept.read_text(encoding="utf-8") == first + "!\n" and drafts[-1] == first + "!" == last["draft"]
 
 
+def test_a_file_that_is_there_is_not_written_over(model, tmp_path):
+    poem, mine = tmp_path / "poem.txt", tmp_path / "mine.txt"
+    poem.write_text("precious", encoding="utf-8")
+    said = f"/save {poem}\n/save {mine}\n1\n/save {mine}\n/quit\n"
+    done = in_a_pipe(model, said, "--prompt", "the cat", "--json")
+    told = [json.loads(line).get("told") for line in done.stdout.splitlines()]
+    assert told[1:5] == [f"{poem} is there already: give another name", f"saved in {mine}", "", f"saved in {mine}"]
+    assert poem.read_text(encoding="utf-8") == "precious" and mine.read_text(encoding="utf-8") == "the cat sat"
+
+
 def test_a_draft_is_kept_in_a_file(model, tmp_path):
     kept = tmp_path / "draft.txt"
     kept.write_text("the dog", encoding="utf-8")

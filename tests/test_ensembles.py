@@ -152,8 +152,33 @@ def test_a_blank_that_is_written_again_and_again_ends_the_text(others):
         assert len(text) <= length and text.strip()
 
 
-def test_a_least_length_is_that_of_a_turn(one):
-    assert "".join(in_turns([one], "the ", length=30, min_length=3, seed=1)).startswith("the ")
+def test_a_least_length_is_that_of_the_whole_text(one):
+    lengths = {}
+    for least in (0, 60, 250):
+        texts = ["".join(in_turns([one, one], "the ", length=400, min_length=least, seed=seed)) for seed in range(8)]
+        assert all(text.startswith("the ") for text in texts)
+        lengths[least] = min(len(text) for text in texts) - 4
+    assert lengths[0] < 60 <= lengths[60] < lengths[250] and lengths[250] >= 250
+
+
+def test_a_cycle_of_temperatures_goes_on_from_turn_to_turn(one):
+    cycle = (0.0,) * 12 + (5.0,) * 12
+    text = "".join(in_turns([one, one], "the ", length=60, temperature_cycle=cycle, min_length=60, seed=1))
+    calm = "".join(in_turns([one, one], "the ", length=60, temperature_cycle=(0.0,), min_length=60, seed=1))
+    assert text[:14] == calm[:14] and text[16:30] != calm[16:30]
+
+
+@pytest.mark.parametrize("level", ["char", "word"])
+def test_a_model_that_lowers_reads_capitals_as_small_letters(level):
+    pytest.importorskip("tokenizers")
+    member = ByBytes(taught(level=level, lowercase=True, steps=30))
+    states = []
+    for text in ("The Cat sat", "the cat sat"):
+        state = member.begin()
+        for byte in text.encode():
+            state = member.follow(state, byte)
+        states.append(member.chances(state))
+    assert np.array_equal(*states)
 
 
 def test_an_ensemble_is_no_model_with_labels(one):

@@ -128,6 +128,12 @@ def test_strokes_are_points_and_lifts():
             strokes_of(wrong)
 
 
+def test_a_stroke_of_one_point_is_a_dot(tmp_path):
+    image = pytest.importorskip("matplotlib.image")
+    write_sheet(["0,0,1", "5,5,1 3,3,1"], tmp_path / "dots.png")
+    assert (image.imread(tmp_path / "dots.png")[..., :3] < 0.5).any()
+
+
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_a_sheet_has_a_drawing_for_each_text(tmp_path, suffix):
     pytest.importorskip("matplotlib")

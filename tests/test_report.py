@@ -251,6 +251,13 @@ def test_characters_held_back_are_those_of_the_text(level, tmp_path):
     assert characters_of(documents, tokenizer, encoded.density) == pytest.approx(written, rel=0.01)
 
 
+def test_loops_are_told_of_an_author_who_writes_less_than_a_piece(tmp_path):
+    """A number of tokens writes fewer characters at word level than the text has on the average."""
+    report, _ = measured([prose(400)], "text", lambda row, length: "a b " * 25, tmp_path)
+    assert report.model.characters < 2000 and report.model.repetition > 0.9
+    assert report.piece == report.model.characters and report.human.repetition is not None
+
+
 def test_without_text_held_back_there_is_no_human_column(tmp_path):
     report, _ = measured([prose(100)], "text", lambda row, length: "a b " * (length // 4), tmp_path, share=0.0)
     assert report.human is None and report.compared is None and report.ngram.bits_per_character is None

@@ -51,7 +51,9 @@ class Chat:
         self, text: str, *, temperature: float = USUAL_TEMPERATURE, seed: int | None = None, **rules: Any
     ) -> Iterator[str]:
         """The same in pieces as they are decided; remembered once all have come."""
-        given = {"length": LONGEST, "stop": "\n", "temperature": temperature, "seed": seed, **rules}
+        stop = rules.pop("stop", ())
+        stops = ("\n", *([stop] if isinstance(stop, str) else stop))  # a turn ends with its line, whatever else ends it
+        given = {"length": LONGEST, "temperature": temperature, "seed": seed, **rules, "stop": stops}
         pieces = self._writer.stream(self._prompt(text), **given)  # here, so that a wrong call fails at once
         return self._heard(text, pieces)
 

@@ -92,7 +92,7 @@ def _figures(
         validation_apart=_held_back_apart(measure, writer),
         score=score,
         score_apart=score_apart,
-        unknown=tuple(writer.unknown("\n".join(prompts))),
+        unknown=tuple(dict.fromkeys(each for prompt in prompts for each in writer.unknown(prompt))),
         history=card.history,
     )
 
@@ -196,7 +196,7 @@ def _gain_in_training(better: Figures, worse: Figures) -> Gain:
             untimed = f"their times are not compared, since {model.name} began from another model"
     if untimed:
         reached = took = None
-    return Gain(HELD_BACK, better.name, worse.name, better.validation, bits, reached, took, untimed)
+    return Gain(HELD_BACK, better.name, worse.name, better.validation, bits, reached, took, lowest, untimed)
 
 
 def _differing(writers: Sequence[Writer]) -> dict[str, tuple[Any, ...]]:

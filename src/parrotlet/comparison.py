@@ -56,8 +56,9 @@ class Figures:
 class Gain:
     """How much lower one model's figure is than another's, in bits per character.
 
-    ``seconds``: when an evaluation of the better model first was as good as the worse one's best figure, which that
-    one had after ``worse_seconds``. None for a text's score, and where the times say nothing: ``untimed`` tells why.
+    ``seconds``: when an evaluation of the better model first was as good as the worse one's best, ``worse_lowest``,
+    which that one had after ``worse_seconds``. None for a text's score, and where the times say nothing: ``untimed``
+    tells why. The logits of a model are scaled after its last evaluation, so that ``worse_bits`` may be lower.
     """
 
     on: str
@@ -67,6 +68,7 @@ class Gain:
     worse_bits: float
     seconds: float | None = None
     worse_seconds: float | None = None
+    worse_lowest: float | None = None
     untimed: str = ""
 
     @property
@@ -80,7 +82,7 @@ class Gain:
             share = self.seconds / self.worse_seconds
             end = "ends level with it" if self.bits < SAME else f"ends {self.bits:.3f} bits lower"
             return (
-                f"{self.better} has reached {self.worse}'s best figure ({self.worse_bits:.3f} bits per character) by "
+                f"{self.better} has reached {self.worse}'s best figure ({self.worse_lowest:.3f} bits per character) by "
                 f"{_duration(self.seconds)}, {f'{share:.0%} of' if share < 2 else f'{share:.1f} times'} the "
                 f"{_duration(self.worse_seconds)} that {self.worse} needed, and {end}"
             )

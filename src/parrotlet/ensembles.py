@@ -93,6 +93,7 @@ class ByBytes:
         self._spelt = token_bytes(writer.tokenizer)
         self._after = lru_cache(maxsize=1 << 14)(self._find_after)
         self._ends = writer.card.form == "lines"
+        self._lowers = writer.settings.tokenizer.lowercase  # a capital is read as its tokenizer reads it
 
     def begin(self) -> Any:
         return (self._read(1.0, first_ids(self._tokenizer), None),)
@@ -100,13 +101,14 @@ class ByBytes:
     def follow(self, state: Any, id: int) -> Any:
         if id == STOP:
             return self.begin()
+        byte = BYTES[id].lower() if self._lowers else BYTES[id]
         if isinstance(state, Lost):
-            return self._found(Lost(state.reading, state.text + BYTES[id]))
-        readings = sorted(self._going_on(state, BYTES[id]), key=lambda each: -each.share)[:MOST_READINGS]
+            return self._found(Lost(state.reading, state.text + byte))
+        readings = sorted(self._going_on(state, byte), key=lambda each: -each.share)[:MOST_READINGS]
         kept = [each for each in readings if each.share >= LEAST_SHARE * readings[0].share]
         if not kept:
             likeliest = max(state, key=lambda each: each.share)
-            return self._found(Lost(likeliest, likeliest.begun + BYTES[id]))
+            return self._found(Lost(likeliest, likeliest.begun + byte))
         total = sum(each.share for each in kept)
         return tuple(replace(each, share=each.share / total) for each in kept)
 

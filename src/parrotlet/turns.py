@@ -32,8 +32,9 @@ def in_turns(
     """The pieces of a text that several models write in turns, the prompt first, each a word, a sentence or a line.
 
     ``length``: the most new characters. Without ``weights`` each has its turn after the other; with them who is next is
-    drawn. The vocabularies may differ. A text ends where the model whose turn it is ends it. Raises UsageError at once
-    where something is wrong.
+    drawn. The vocabularies may differ. A text ends where the model whose turn it is ends it. ``min_length`` and
+    ``temperature_cycle`` count the tokens of the whole text, each as its writer's own. Raises UsageError at once where
+    something is wrong.
     """
     shares = checked_weights(writers, weights)
     if turn not in TURNS:
@@ -55,21 +56,25 @@ def _turns(
     rules: dict[str, Any],
 ) -> Iterator[str]:
     seed = secrets.randbits(32) if seed is None else seed
-    random_order, text, number, given = random.Random(seed), prompt, 0, 0
+    random_order, text, number, given, tokens = random.Random(seed), prompt, 0, 0, 0
     while (left := length + len(prompt) - len(text)) > 0:
         # Blanks are held back: a model that writes its own before a word takes back those of the one before.
         held = len(text.rstrip(" \t"))
         if given < held:
             yield text[given:held]
             given = held
+        ruled = {**rules, "min_length": min(LONGEST_TURN, max(0, rules.get("min_length", 0) - tokens))}
+        if cycle := tuple(rules.get("temperature_cycle") or ()):
+            ruled["temperature_cycle"] = (*cycle[tokens % len(cycle) :], *cycle[: tokens % len(cycle)])
         who = number % len(writers) if weights is None else random_order.choices(range(len(writers)), weights)[0]
         tail = text[-TAIL:]
-        written = writers[who].texts(1, tail, length=LONGEST_TURN, seed=(seed + number) % 2**63, **rules)[0]
+        written = writers[who].texts(1, tail, length=LONGEST_TURN, seed=(seed + number) % 2**63, **ruled)[0]
         piece = end(written.new)[:left]
         if not piece:
             break
         before, text = len(text), text[: len(text) - len(tail)] + written.prompt + piece
         number += 1
+        tokens += len(writers[who].tokenizer.encode(piece))
         if len(text) <= before:  # a blank that the next model drops and writes again
             break
         if written.finish == "stop" and piece == written.new:

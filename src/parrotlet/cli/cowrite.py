@@ -113,6 +113,7 @@ class Table:
     def __init__(self, draft: "Draft", n: int, words: int, temperature: float, output: str | None) -> None:
         self.draft, self.output = draft, output
         self._n, self._words, self._temperature = n, words, temperature
+        self._saved: set[str] = set()
         self.told = ""
         self.offers: Sequence[Continuation] = ()
         self.offer()
@@ -164,8 +165,12 @@ class Table:
         if path is None:
             self.told = "no file was named: begin with --output FILE"
             return
+        if path != self.output and path not in self._saved and Path(path).exists():
+            self.told = f"{path} is there already: give another name"
+            return
         try:
             save_as_before(self.draft.text, path)
+            self._saved.add(path)
             self.told = f"saved in {path}"
         except ParrotletError as error:
             self.told = str(error)

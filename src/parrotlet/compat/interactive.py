@@ -5,15 +5,13 @@ from numpy.typing import NDArray
 
 from parrotlet.compat.telling import say
 from parrotlet.compat.texts import Ask
-from parrotlet.errors import UsageError
+from parrotlet.errors import whole_number
 from parrotlet.writer import Writer
 
 
 def write_together(writer: Writer, ask: Ask, top_n: int) -> str:
     """One text, written with whoever sits at the keyboard; no temperature changes the order of what is offered."""
-    if isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 1:
-        raise UsageError(f"top_n must be a whole number from 1, not {top_n!r}")
-    return _Together(writer, ask).write(top_n)
+    return _Together(writer, ask).write(whole_number("top_n", top_n, 1))
 
 
 class _Together:
@@ -78,6 +76,8 @@ class _Together:
     def _own(self, typed: str) -> None:
         """The user's own text, one step; a word stands apart from the word before."""
         apart = self._writer.settings.tokenizer.level == "word" and self._steps and typed[:1].isalnum()
+        if unknown := self._writer.unknown(typed):
+            say(f"The model does not know {' '.join(map(repr, unknown))}: left out.")
         ids = self._tokenizer.encode(" " + typed if apart else typed)
         if len(ids):
             self._steps.append(ids)

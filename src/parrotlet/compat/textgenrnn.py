@@ -38,7 +38,7 @@ from parrotlet.compat.teaching import Lesson, corpus_of, teach
 from parrotlet.compat.telling import say, tell
 from parrotlet.compat.texts import CYCLE, Ask, Temperature, random_seed, write_texts
 from parrotlet.compat.turns import write_lines
-from parrotlet.errors import UsageError
+from parrotlet.errors import UsageError, whole_number
 from parrotlet.writer import Writer
 
 SAMPLES: list[float] = [0.2, 0.5, 1.0]
@@ -123,8 +123,7 @@ class textgenrnn:
         tokens of a text, its beginning and ``prefix`` included. ``interactive``: choose each token among the ``top_n``
         likeliest. ``progress`` has nothing to show: all texts are written at once.
         """
-        if isinstance(n, bool) or not isinstance(n, int) or n < 0:
-            raise UsageError(f"n must be a whole number, not {n!r}")
+        n = whole_number("n", n, 0)
         writer, ask = self.writer, Ask.of(prefix, temperature, max_gen_length)
         texts = [write_together(writer, ask, top_n) for _ in range(n)] if interactive else write_texts(writer, n, ask)
         if return_as_list:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from parrotlet.errors import UsageError
+from parrotlet.errors import UsageError, whole_number
 from parrotlet.settings import HOTTEST
 from parrotlet.writer import Writer
 
@@ -48,12 +48,7 @@ class Ask:
     def of(cls, prefix: str | None, temperature: Temperature, max_gen_length: int) -> "Ask":
         if not isinstance(prefix, str | None):
             raise UsageError(f"prefix must be a text, not {type(prefix).__name__}")
-        if (
-            isinstance(max_gen_length, bool)
-            or not isinstance(max_gen_length, int)
-            or not 0 <= max_gen_length <= LONGEST
-        ):
-            raise UsageError(f"max_gen_length must be a whole number from 0 to {LONGEST}, not {max_gen_length!r}")
+        max_gen_length = whole_number("max_gen_length", max_gen_length, 0, LONGEST)
         return cls(prefix or "", cycle_of(temperature), max_gen_length)
 
     def tokens(self, writer: Writer) -> int:

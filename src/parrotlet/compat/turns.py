@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from parrotlet.compat.options import WORD_LEVELS, named
 from parrotlet.compat.telling import say
 from parrotlet.compat.texts import Ask, Temperature, random_seed
-from parrotlet.errors import ParrotletError, UsageError
+from parrotlet.errors import ParrotletError, UsageError, whole_number
 from parrotlet.writer import Writer
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def synthesize(
     temperature: Temperature = SYNTHESIS,
     max_gen_length: int = 300,
     progress: bool = True,
-    stop_tokens: Sequence[str] = STOPS,
+    stop_tokens: Sequence[str] | None = STOPS,
 ) -> list[str] | None:
     """``n`` texts that the models write in turns, in an order drawn anew for each text.
 
@@ -39,9 +39,9 @@ def synthesize(
         raise UsageError("textgens must be a list of at least one model: [textgen_1, textgen_2]")
     writers = [textgen.writer for textgen in textgens]
     texts = []
-    for _ in range(n):
+    for _ in range(whole_number("n", n, 0)):
         order = random.sample(writers, len(writers))
-        texts.append(_in_turns(order, Ask.of(prefix, temperature, max_gen_length), tuple(stop_tokens)))
+        texts.append(_in_turns(order, Ask.of(prefix, temperature, max_gen_length), tuple(stop_tokens or ())))
         if not return_as_list:
             say(f"{texts[-1]}\n")
     return texts if return_as_list else None

@@ -7,7 +7,7 @@ names, the name stands there instead: ``Ann: ``.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -40,19 +40,27 @@ LARGEST_YAML = 64 << 20  # bytes: it is read whole
 NAMED_LINE = re.compile(r"\s*([^:\s][^:]{0,39}):\s+(\S.*)")
 NAME_ALONE = re.compile(r"\s*([^:\s][^:]{0,39}):\s*")
 SEPARATORS = ("\t", "|", ":")
+# As chats are exported: ``12/03/2021, 10:00 - ``, ``[2021-03-12 10:00:05] ``, ``10:05 pm ``.
+TIME = re.compile(
+    r"\s*\[?(?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4},?[ T]\s*)?\d{1,2}:\d{2}(?::\d{2})?(?:\s?[ap]\.?m\.?)?\]?(?:\s+-)?\s+",
+    re.IGNORECASE,
+)
 
 
-def written(turns: Iterable[Turn]) -> str:
-    """A conversation as the text of a document; speakers without a name alternate, the model answers."""
-    lines: list[str] = []
-    known: dict[str, str] = {}
+def marked(turns: Sequence[Turn]) -> list[tuple[str, str]]:
+    """Each turn of a conversation with the mark of its speaker, and as it stands behind that.
+
+    Speakers without a name alternate, the model answers. Names are roles where all of them are.
+    """
+    names = {speaker.strip().lower() for speaker, _ in turns if speaker is not None}
+    roles = ROLES if names <= ROLES.keys() and ("a" not in names or "q" in names) else {}
+    found = []
     for number, (speaker, text) in enumerate(turns):
-        if speaker is None:
-            mark = ANSWERED if number % 2 else ASKED
-        else:
-            mark = known.setdefault(speaker, ROLES.get(speaker.strip().lower(), f"{speaker.strip()}: "))
-        lines.append(mark + said(text, mark))
-    return "\n".join(lines)
+        mark = ANSWERED if number % 2 else ASKED
+        if speaker is not None:
+            mark = roles.get(speaker.strip().lower(), f"{speaker.strip()}: ")
+        found.append((mark, said(text, mark)))
+    return found
 
 
 def said(text: str, mark: str) -> str:
@@ -69,7 +77,7 @@ def read_dialogue(source: Source, settings: CorpusSettings) -> Reading:
                 f"corpus.{name} = {value!r} does not go with corpus.dialogue: it reads whole conversations"
             )
     if source.suffix in (".yml", ".yaml"):
-        return _reading(source, "YAML conversations", lambda left_out: _yaml(source, settings))
+        return _reading(source, "YAML conversations", lambda left_out: _records(_yaml(source, settings), left_out))
     if source.suffix in (".csv", ".tsv", ".tab"):
         return _table(source, settings)
     encoding = detect(source.name, source.open, settings.encoding)
@@ -85,21 +93,27 @@ def read_dialogue(source: Source, settings: CorpusSettings) -> Reading:
     sample = [line for line in islice(lines(), LOOKED_AT) if line.strip()]
     if not sample:
         raise NotText(f"{source.name}: it is empty")
-    told, parse = _kind(source.name, sample)
-    return _reading(source, f"{encoding.told}, {told}", lambda left_out: parse(lines(), left_out))
+    timed = sum(TIME.match(line) is not None for line in sample) > 0.6 * len(sample)
+    told, parse = _kind(source.name, [TIME.sub("", line, 1) for line in sample] if timed else sample)
+
+    def said_lines() -> Iterator[str]:
+        return (TIME.sub("", line, 1) for line in lines()) if timed else lines()
+
+    told += ", without the time of each" if timed else ""
+    return _reading(source, f"{encoding.told}, {told}", lambda left_out: parse(said_lines(), left_out))
 
 
 def _reading(source: Source, told: str, conversations: Callable[[LeftOut], Iterator[Iterable[Turn]]]) -> Reading:
     def read(left_out: LeftOut) -> Iterator[Document]:
         for conversation in conversations(left_out):
-            turns = []
-            for speaker, text in conversation:
-                if text.strip():
-                    turns.append((speaker, text))
+            lines = []
+            for mark, text in marked(list(conversation)):
+                if text:
+                    lines.append(mark + text)
                 else:
                     left_out["{n} empty turn{s} left out"] += 1
-            for start in range(0, len(turns), MOST_TURNS):
-                yield Document(whole(written(turns[start : start + MOST_TURNS])))
+            for start in range(0, len(lines), MOST_TURNS):
+                yield Document(whole("\n".join(lines[start : start + MOST_TURNS])))
 
     return Reading(source.name, "lines", [f"{source.name}: {told}, a conversation a document"], read, source.bytes)
 
@@ -195,9 +209,13 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> Iterator[list[Turn]]:
 
 
 def _table(source: Source, settings: CorpusSettings) -> Reading:
-    table = open_table(source, settings, "," if source.suffix == ".csv" else "\t")
-    names = {column.strip().lower(): column for column in table.columns}
-    found = next(((names[q], names[a]) for q, a in PAIRS if q in names and a in names), None)
+    usual = "," if source.suffix == ".csv" else "\t"
+    table = open_table(source, settings, usual)
+    found = _pair_of(table.columns)
+    if found is None and settings.header is None and len(table.columns) > 2:
+        named = open_table(source, settings.model_copy(update={"header": True}), usual)
+        if (found := _pair_of(named.columns)) is not None:  # texts alone do not tell a header; the names of a pair do
+            table = named
     if found is None and len(table.columns) == 2:
         found = table.columns[0], table.columns[1]
     if found is None:
@@ -207,10 +225,16 @@ def _table(source: Source, settings: CorpusSettings) -> Reading:
     question, answer = found
 
     def read(left_out: LeftOut) -> Iterator[Iterable[Turn]]:
-        rows = ((as_text(each.get(question)), as_text(each.get(answer))) for each in table.records(left_out))
+        rows = ((_asked(each, question), as_text(each.get(answer))) for each in table.records(left_out))
         return _joined(_complete(rows, left_out))
 
     return _reading(source, f"{table.told}; questions from {question!r}, answers from {answer!r}", read)
+
+
+def _pair_of(columns: Sequence[str]) -> tuple[str, str] | None:
+    """The columns that are called like question and answer."""
+    names = {column.strip().lower(): column for column in columns}
+    return next(((names[q], names[a]) for q, a in PAIRS if q in names and a in names), None)
 
 
 def _complete(rows: Iterable[tuple[str | None, str | None]], left_out: LeftOut) -> Iterator[tuple[str, str]]:
@@ -241,15 +265,24 @@ def _turns_of(record: object) -> list[Turn]:
         if isinstance(fields.get(name), list):
             return _turns_of(fields[name])
     for question, answer in PAIRS:
-        texts = as_text(fields.get(question)), as_text(fields.get(answer))
-        if texts[0] and texts[1]:
-            return [(None, texts[0]), (None, texts[1])]
+        asked, answered = _asked(fields, question), as_text(fields.get(answer))
+        if asked and answered:
+            return [(None, asked), (None, answered)]
     return []
+
+
+def _asked(fields: Mapping[str, object], question: str) -> str | None:
+    """What stands in the field of the question; what an instruction is about stands in "input" beside it."""
+    asked = as_text(fields.get(question))
+    if question.strip().lower() != "instruction":
+        return asked
+    about = next((as_text(value) for name, value in fields.items() if str(name).strip().lower() == "input"), None)
+    return f"{asked} {about}" if asked and about else asked
 
 
 def _turn_of(each: object) -> Turn | None:
     if not isinstance(each, Mapping):
-        text = as_text(each)
+        text = "" if each is None else as_text(each)  # who says nothing has had a turn
         return None if text is None else (None, text)
     speaker = next((str(each[name]) for name in SPEAKERS if each.get(name) is not None), None)
     text = next((found for name in SAID if (found := _said_in(each.get(name))) is not None), None)
@@ -266,8 +299,8 @@ def _said_in(content: object) -> str | None:
     return " ".join(texts) if texts else None
 
 
-def _yaml(source: Source, settings: CorpusSettings) -> Iterator[Iterable[Turn]]:
-    """``conversations:``, a list of lists of turns, as chatterbot's corpus has them."""
+def _yaml(source: Source, settings: CorpusSettings) -> Iterable[object]:
+    """``conversations:``, a list of lists of turns, as chatterbot's corpus has them; "yes" and "12:30" are texts."""
     try:
         import yaml
     except ImportError:
@@ -283,11 +316,10 @@ def _yaml(source: Source, settings: CorpusSettings) -> Iterator[Iterable[Turn]]:
             raise ParrotletError(
                 f"{source.name}: YAML aliases (*name) are not read: a few of them could fill the memory"
             )
-        data: Any = yaml.safe_load(text)
+        data: Any = yaml.load(text, Loader=yaml.BaseLoader)  # texts, lists and mappings only
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ParrotletError(f"{source.name}: it is not sound YAML ({' '.join(str(error).split())[:200]})") from None
     found = data.get("conversations") if isinstance(data, Mapping) else data
     if not isinstance(found, list):
         raise ParrotletError(f"{source.name}: it has no list of conversations")
-    for each in found:
-        yield _turns_of(each)
+    return found

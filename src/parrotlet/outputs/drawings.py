@@ -9,6 +9,7 @@ from parrotlet.plots.canvas import INK, check_path, picture
 
 Stroke = list[tuple[float, float]]
 MOST_DRAWINGS = 1000
+WIDTH = 1.6  # of a stroke, in points
 FURTHEST = 1e6  # a pen does not move further at once
 
 
@@ -55,7 +56,9 @@ def write_sheet(texts: Sequence[str], path: Path) -> list[str]:
             row, column = divmod(place, columns)
             for stroke in _fitted(strokes, column, row):
                 xs, ys = zip(*stroke, strict=True)
-                axes.plot(xs, ys, color=INK, linewidth=1.6, solid_capstyle="round", solid_joinstyle="round")
+                dot = "o" if len(stroke) == 1 else None  # a line of one point is not drawn
+                line = {"color": INK, "linewidth": WIDTH, "marker": dot, "markersize": WIDTH, "markeredgewidth": 0}
+                axes.plot(xs, ys, solid_capstyle="round", solid_joinstyle="round", **line)
         axes.set_xlim(0, columns)
         axes.set_ylim(rows, 0)
         axes.axis("off")

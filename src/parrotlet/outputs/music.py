@@ -49,6 +49,8 @@ def write_midi(texts: Sequence[str], path: Path) -> list[str]:
     """
     if len(texts) > MOST_FILES:
         raise ParrotletError(f"{len(texts)} texts are more MIDI files than the {MOST_FILES} that are made at once")
+    if not texts:
+        raise ParrotletError("there is no music to save: no text was written")
     places = [path] if len(texts) == 1 else [path.with_stem(f"{path.stem}-{n}") for n in range(1, len(texts) + 1)]
     notes, wrong = [], []
     for text, place in zip(texts, places, strict=True):

@@ -18,7 +18,7 @@ from parrotlet.writer import Writer
 
 CHARACTERS = 20_000
 PIECE = 2000  # characters of a text written at once, and in which repetition and variety are counted
-LEAST_PIECE = 500  # of a shorter human text neither is told
+LEAST_PIECE = 500  # of a shorter text neither is told
 ORDER = 5
 SEED = 0
 TOGETHER, MOST_ROUNDS = 256, 100  # short documents written at a time, and how many times at most
@@ -98,14 +98,13 @@ def _yardstick(source: str, texts: Sequence[str], tokenizer: Tokenizer, material
     words = tokenizer.level != "symbol" and made_of_words(source, counts)
     unit: Unit = "words" if words else "symbols" if tokenizer.level == "symbol" else "characters"
     lengths = [len(text) for text in texts if text]
-    human = len(texts[1])
     return Yardstick(
         copies=Copies(source, TEXT_SEPARATOR.join(texts)),
         unit=unit,
         words=frozenset(counts) if words else None,
         documents=frozenset(source.split(SOURCE_SEPARATOR)) if material.closing else None,
-        piece=human if LEAST_PIECE <= human < PIECE else PIECE,
-        compared=min(lengths) if human and len(set(lengths)) > 1 else None,
+        piece=min([PIECE, *(length for length in lengths if length >= LEAST_PIECE)]),
+        compared=min(lengths) if texts[1] and len(set(lengths)) > 1 else None,
     )
 
 
