@@ -5,7 +5,6 @@ trained on; its accuracy on held-out real texts stands beside that on what the m
 """
 
 import argparse
-import csv
 import math
 import re
 import tempfile
@@ -16,7 +15,8 @@ from pathlib import Path
 
 from bench.harness import Table, data_folder, train, use_utf8
 from bench.held_out import divide
-from parrotlet import load
+from parrotlet import CorpusSettings, load, open_corpus
+from parrotlet.recipes import load_recipe
 
 WANTED = 0.85
 TEMPERATURE = 0.8
@@ -25,16 +25,23 @@ STRENGTHS = (1.0, 2.0)
 
 @dataclass(frozen=True)
 class Trial:
-    """A table of texts, and what its columns are called."""
+    """A table of texts, what its columns are called, and the recipe for such texts."""
 
     path: str
     text: str
     label: str
+    recipe: str | None = None
+
+    def rows(self, path: Path) -> list[tuple[str, str]]:
+        """Its texts as they are learned, each with its label."""
+        corpus = load_recipe(self.recipe).get("corpus", {}) if self.recipe else {}
+        settings = CorpusSettings.model_validate({**corpus, "column": self.text, "labels": (self.label,)})
+        return [(each.text.strip(), each.labels[self.label]) for each in open_corpus(path, settings).documents()]
 
 
 TRIALS = {
     "reddit": Trial("textgenrnn/reddit_rarepuppers_politics_2000_context.csv", "title", "context_label"),
-    "tweets": Trial("tweets/election_tweets_2016.csv", "text", "author"),
+    "tweets": Trial("tweets/election_tweets_2016.csv", "text", "author", "tweets"),
 }
 
 
@@ -80,8 +87,9 @@ def main(arguments: list[str]) -> int:
             fields = (trial.text, trial.label)
             learned, held_out = divide(data_folder() / trial.path, "csv", fields, Path(folder))
             model = Path(folder) / "model.safetensors"
-            train(learned, model, "--minutes", minutes, "--column", trial.text, "--label", trial.label)
-            judged(table, name, load(model), rows_of(learned, fields), rows_of(held_out, fields), chosen.texts)
+            recipe = ["--recipe", trial.recipe] if trial.recipe else []
+            train(learned, model, "--minutes", minutes, *recipe, "--column", trial.text, "--label", trial.label)
+            judged(table, name, load(model), trial.rows(learned), trial.rows(held_out), chosen.texts)
     table.finish(
         f"told: the share of texts written at temperature {TEMPERATURE:g} whose label a classifier of word counts finds"
     )
@@ -90,7 +98,7 @@ def main(arguments: list[str]) -> int:
 
 def judged(table, name, writer, learned, held_out, texts) -> None:  # type: ignore[no-untyped-def]
     """What the classifier says of the texts of each label, and of all of them, at each strength."""
-    judge, known = WordCounts(learned), {text.strip() for text, _ in learned}
+    judge, known = WordCounts(learned), {text for text, _ in learned}
     (column,) = writer.labels
     for strength in STRENGTHS:
         shares = []
@@ -114,8 +122,3 @@ def judged(table, name, writer, learned, held_out, texts) -> None:  # type: igno
             f"{name}: label told of what was written, strength {strength:g}", sum(shares) / len(shares), "share",
             peer="real held-out texts", beside=judge.accuracy(held_out), goal=WANTED, least=WANTED - 1e-9,
         )  # fmt: skip
-
-
-def rows_of(path: Path, fields: tuple[str, str]) -> list[tuple[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return [(row[fields[0]], row[fields[1]]) for row in csv.DictReader(file) if row[fields[0]].strip()]
