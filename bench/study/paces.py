@@ -6,6 +6,7 @@ is told in steps of one network that stays the same, timed in turn with it, and 
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,34 +26,33 @@ class Paces:
         if path is not None and path.exists():
             self._all = json.loads(path.read_text(encoding="utf-8"))
         self._known = self._all.setdefault(processor, {})
+        self._steps: dict[str, list[float]] = self._known.setdefault("steps", {})
 
     def products(self) -> float:
         """Operations a second of a matrix product, on which the usual network depends: once measured, it stays."""
-        if "products" not in self._known:
-            self._known["products"] = max(apart(products) for _ in range(self._measurements))
-            self._save()
-        speed: float = self._known["products"]
-        return speed
+        return self._once("products", lambda: max(apart(products) for _ in range(self._measurements)))
 
     def unit(self) -> float:
         """Seconds of a step of the network that others are timed beside: once measured, it stays."""
-        if "unit" not in self._known:
-            self._known["unit"] = min(apart(unit_pace) for _ in range(self._measurements))
-            self._save()
-        seconds: float = self._known["unit"]
-        return seconds
+        return self._once("unit", lambda: min(apart(unit_pace) for _ in range(self._measurements)))
 
     def step(self, name: str, task: Task) -> float:
         """Seconds of a step of what is called so; measured where it is not known."""
-        steps = self._known.setdefault("steps", {})
-        if name not in steps:
+        if name not in self._steps:
             self.measure(name, task)
-        return self.unit() * median(steps[name])
+        return self.unit() * median(self._steps[name])
 
     def measure(self, name: str, task: Task) -> None:
         """Once more: the median of all times counts."""
-        self._known.setdefault("steps", {}).setdefault(name, []).append(round(apart(relative_pace, task), 4))
+        self._steps.setdefault(name, []).append(round(apart(relative_pace, task), 4))
         self._save()
+
+    def _once(self, name: str, measure: Callable[[], float]) -> float:
+        if name not in self._known:
+            self._known[name] = measure()
+            self._save()
+        value: float = self._known[name]
+        return value
 
     def _save(self) -> None:
         if self._path is not None:

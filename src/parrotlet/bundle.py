@@ -123,7 +123,7 @@ class Bundle:
 def check_header(settings: Settings, tokenizer: Tokenizer, labels: Labels) -> None:
     """Raises ParrotletError where no model file can hold them, whatever its weights: before any are learned."""
     bundle = Bundle({}, settings, tokenizer, Card(), labels=labels)
-    next(iter(container_chunks({}, bundle._metadata(PLAIN_FORMAT))))
+    next(container_chunks({}, bundle._metadata(PLAIN_FORMAT)))
 
 
 def _dump(data: Any, what: str) -> str:

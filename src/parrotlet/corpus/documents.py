@@ -255,14 +255,17 @@ def lines_of(pieces: Iterable[str]) -> Iterator[Sequence[str] | Spool]:
         lines = piece.split("\n")
         last = lines.pop()
         if lines and begun:
-            whole_line = _longer(begun, lines.pop(0))
-            yield (whole_line,) if isinstance(whole_line, str) else whole_line
+            yield _as_pieces(_longer(begun, lines.pop(0)))
             begun = ""
         for line in lines:
             yield (line,)
         begun = _longer(begun, last)
     if begun:
-        yield (begun,) if isinstance(begun, str) else begun
+        yield _as_pieces(begun)
+
+
+def _as_pieces(line: str | Spool) -> Sequence[str] | Spool:
+    return (line,) if isinstance(line, str) else line
 
 
 def _longer(line: str | Spool, text: str) -> str | Spool:

@@ -245,9 +245,12 @@ def _encode_pieces(
     """
     before = ""
     for piece in document.pieces:
-        normal, known = tokenizer.normalise(before + piece), tokenizer.normalise(before)
-        ids = tokenizer.encode(normal)[len(tokenizer.encode(known)) if known else 0 :]
-        yield ids.astype(kind), len(normal) - len(known)
+        normal = tokenizer.normalise(before + piece)
+        ids, length = tokenizer.encode(normal), len(normal)
+        if before:
+            known = tokenizer.normalise(before)
+            ids, length = ids[len(tokenizer.encode(known)) :], length - len(known)
+        yield ids.astype(kind), length
         lost = piece[-1:] in (" ", "\t") and not normal.endswith(piece[-1])
         before = f"{piece.split()[-1]} " if lost and not piece.isspace() else ""
 

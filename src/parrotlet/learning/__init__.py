@@ -155,8 +155,10 @@ def stopped_by_signals(run: Run) -> Iterator[None]:
 
 def _called(given: Sources | Model) -> str:
     """By what name a run is told from another one of the same output: wherever they lie, files are called the same."""
-    if given is None or isinstance(given, str | os.PathLike):
-        return "" if given is None else Path(given).name
+    if given is None:
+        return ""
+    if isinstance(given, str | os.PathLike):
+        return Path(given).name
     if isinstance(given, Bundle | Writer):
         return "a model"
     return given.name if isinstance(given, Corpus) else ", ".join(map(_called, given))

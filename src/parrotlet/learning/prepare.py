@@ -100,7 +100,8 @@ def prepare(
     encoded = open_encoded(folder.folder)
     try:
         prepared = _decided(asked, settings, corpus, encoded, tokenizer, start_from, began)
-        folder.create({**_facts(prepared), "origin": dict(origin)})
+        prepared.origin = origin
+        folder.create(_facts(prepared))
     except BaseException:
         remove_encoded(folder.folder)  # nothing could go on from it
         raise
@@ -154,6 +155,7 @@ def _facts(run: Prepared) -> dict[str, Any]:
         "trained_on": run.trained_on,
         "notes": run.notes,
         "labels": {column: list(names) for column, names in run.labels.items()},
+        "origin": dict(run.origin),
     }
 
 

@@ -24,6 +24,7 @@ def without_effect(asked: Settings, settings: Settings) -> Iterator[str]:
     unused = f"training.optimizer = {training.optimizer!r} has none"
     layers = len(network.stack) or network.layers
     dropped = (network.dropout_input, network.dropout_between, network.dropout_output)
+    tied = (network.tied, "with network.tied the logits are not scaled")
     nothing_held = (not training.validation, "nothing is held back (training.validation = 0)")
     not_step = (training.schedule != "step", f"training.schedule = {training.schedule!r} has no stages")
     reasons = {
@@ -40,9 +41,7 @@ def without_effect(asked: Settings, settings: Settings) -> Iterator[str]:
         "network.dropout_between": (layers == 1, "there is one layer"),
         "corpus.header": (settings.corpus.form == "text", "one long text has no columns"),
         "training.patience": nothing_held,
-        "training.calibrate": (network.tied, "with network.tied the logits are not scaled")
-        if network.tied
-        else nothing_held,
+        "training.calibrate": tied if network.tied else nothing_held,
         "training.sample_from_text": (bool(training.sample_prompt), "training.sample_prompt is given"),
         "training.momentum": (training.optimizer not in ("sgd", "rmsprop"), unused),
         "training.beta2": (training.optimizer == "sgd", unused),
